@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -289,17 +290,16 @@ static gboolean
 write_metadata (const PvStaging *staging, const PvMetadata *metadata, GError **error)
 {
   g_autofree char *text = pv_metadata_to_json (metadata);
-  g_autoptr (GString) all = g_string_new (text);
   pv_autofd fd = -1;
 
-  /* A rename back may have left one. */
+  /* There is one if the number before was taken. */
   unlinkat (staging->folder_fd, PV_METADATA_FILE, 0);
   fd = openat (staging->folder_fd, PV_METADATA_FILE,
                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd < 0)
     return pv_error_set_errno (error, errno, "Cannot create \"%s/versions/%s/" PV_METADATA_FILE "\"",
                                staging->path, staging->folder);
-  return pv_fd_write_all (fd, all->str, all->len, error);
+  return pv_fd_write_all (fd, text, strlen (text), error);
 }
 
 static gboolean

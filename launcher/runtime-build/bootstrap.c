@@ -196,7 +196,7 @@ keep_line (PvBootstrap *bootstrap, char *text)
 
   /* What it does ends with dots; the rest of what it says is for those who look for a fault. */
   if (g_str_has_prefix (text, "I: ") && g_str_has_suffix (text, "...")
-      && strstr (text, "tempdir") == NULL)
+      && strstr (text, "tempdir") == NULL && strstr (text, "received signal") == NULL)
     {
       text[strlen (text) - 3] = '\0';
       pv_progress_set_stage (bootstrap->progress, text + 3);

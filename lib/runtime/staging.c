@@ -216,9 +216,9 @@ try_begin (PvStaging *staging, GError **error)
 {
   staging->folder = random_name (STAGING_PREFIX);
   if (mkdirat (staging->versions_fd, staging->folder, 0755) < 0)
-    return errno == EEXIST ? FALSE
-                           : pv_error_set_errno (error, errno, "Cannot create folder \"%s/versions/%s\"",
-                                                 staging->path, staging->folder);
+    return errno != EEXIST
+           && pv_error_set_errno (error, errno, "Cannot create folder \"%s/versions/%s\"",
+                                  staging->path, staging->folder);
 
   staging->folder_fd = openat (staging->versions_fd, staging->folder,
                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -229,9 +229,9 @@ try_begin (PvStaging *staging, GError **error)
     staging->ref_fd = openat (staging->files_fd, ".ref",
                               O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (staging->ref_fd < 0)
-    return errno == ENOENT ? FALSE
-                           : pv_error_set_errno (error, errno, "Cannot fill \"%s/versions/%s\"",
-                                                 staging->path, staging->folder);
+    return errno != ENOENT
+           && pv_error_set_errno (error, errno, "Cannot fill \"%s/versions/%s\"",
+                                  staging->path, staging->folder);
   return try_lock (staging->ref_fd) && still_there (staging);
 }
 
@@ -263,7 +263,7 @@ pv_staging_begin (PvStaging *staging, GError **error)
       forget_folder (staging);
     }
   return pv_error_set (error, PV_ERROR_CHANGED,
-                       "Cannot create a folder in \"%s/versions\": somebody deletes it all the time",
+                       "Cannot create a folder in \"%s/versions\": somebody else deletes it",
                        staging->path);
 }
 
@@ -297,8 +297,8 @@ write_metadata (const PvStaging *staging, const PvMetadata *metadata, GError **e
   fd = openat (staging->folder_fd, PV_METADATA_FILE,
                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd < 0)
-    return pv_error_set_errno (error, errno, "Cannot create \"%s/versions/%s/" PV_METADATA_FILE "\"",
-                               staging->path, staging->folder);
+    return pv_error_set_errno (error, errno, "Cannot create \"%s/versions/%s/%s\"", staging->path,
+                               staging->folder, PV_METADATA_FILE);
   return pv_fd_write_all (fd, text, strlen (text), error);
 }
 

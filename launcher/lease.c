@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a launch holds as long as its container lives, and what is said about it. */
+#include "lease.h"
+
+#include "base/error.h"
+#include "lock/filesystem.h"
+#include "runtime/store.h"
+
+#include <sys/utsname.h>
+
+static void
+release (gpointer lock)
+{
+  pv_lock_release (lock);
+}
+
+/**
+ * pv_leases_new:
+ *
+ * Returns: (transfer full) (element-type PvLock): an empty list
+ */
+GPtrArray *
+pv_leases_new (void)
+{
+  return g_ptr_array_new_with_free_func (release);
+}
+
+static char *
+get_command_line (int pid)
+{
+  g_autofree char *file = g_strdup_printf ("/proc/%d/cmdline", pid);
+  g_autofree char *text = NULL;
+  gsize length;
+
+  if (!g_file_get_contents (file, &text, &length, NULL) || length == 0)
+    return g_strdup ("<command line unavailable>");
+  for (gsize i = 0; i + 1 < length; i++)
+    {
+      if (text[i] == '\0')
+        text[i] = ' ';
+    }
+  return g_strndup (text, MIN (length, 100));
+}
+
+/* Whoever waits says so. */
+static void
+say_waiting (const char *path, PvLockMode mode, int holder, gpointer data)
+{
+  const PvOptions *options = data;
+  g_autofree char *who = NULL;
+
+  if (holder > 0)
+    {
+      g_autofree char *command = get_command_line (holder);
+
+      who = g_strdup_printf (", which process %d (%s) has locked", holder, command);
+    }
+  pv_warning ("Waiting up to %g s for the lock \"%s\"%s", options->lock_timeout_ms / 1000.0, path,
+              who != NULL ? who : ", which another process has locked exclusively");
+}
+
+/* A lock that does not reach everybody must not be trusted silently. */
+static gboolean
+check_filesystem (const PvOptions *options, const PvLock *lock, GError **error)
+{
+  g_autofree char *path = pv_lock_get_path (lock);
+  const char *name;
+
+  switch (pv_filesystem_get_kind (pv_lock_get_fd (lock), &name))
+    {
+    case PV_FILESYSTEM_OVERLAY:
+      pv_info ("The lock \"%s\" lies on an overlay: only users of the same mount see it", path);
+      return TRUE;
+    case PV_FILESYSTEM_REMOTE:
+      break;
+    case PV_FILESYSTEM_LOCAL:
+    default:
+      return TRUE;
+    }
+
+  if (options->lock_on_remote == PV_REMOTE_REFUSE)
+    {
+      pv_error_set (error, PV_ERROR_FAILED, "Cannot rely on the lock \"%s\": it lies on %s", path,
+                    name);
+      return pv_error_hint (error, "put the runtime on a local filesystem, or use "
+                            "--lock-on-remote=warn");
+    }
+  if (options->lock_on_remote == PV_REMOTE_WARN)
+    pv_warning ("The lock \"%s\" lies on %s: other machines may not see it", path, name);
+  return TRUE;
+}
+
+static gboolean
+accept_without_lock (const PvOptions *options, const PvRuntime *runtime, const GError *why,
+                     GError **error)
+{
+  if (why == NULL)
+    return TRUE;
+  if (options->lock_on_remote == PV_REMOTE_REFUSE
+      && g_error_matches (why, PV_ERROR, PV_ERROR_UNSUPPORTED))
+    return pv_error_set (error, PV_ERROR_UNSUPPORTED, "%s", why->message);
+  pv_warning ("Runtime \"%s\" is not locked, and could be removed while it is used: %s",
+              runtime->name, why->message);
+  return TRUE;
+}
+
+/**
+ * pv_lease_runtime:
+ * @options: what the user asked for
+ * @environment: (array zero-terminated=1): of the caller
+ * @lock: %FALSE: only look, take no lock and write nothing
+ * @leases: (inout) (element-type PvLock): gets the runtime's lock, if there is one
+ *
+ * Returns: (transfer full): the runtime, or %NULL with @error set
+ */
+PvRuntime *
+pv_lease_runtime (const PvOptions *options, char **environment, gboolean lock, GPtrArray *leases,
+                  GError **error)
+{
+  g_auto (GStrv) store_dirs = pv_store_get_dirs (environment);
+  const PvLockWait wait = {
+    .timeout_ms = options->lock_timeout_ms,
+    .on_wait = say_waiting,
+    .data = (gpointer) options,
+  };
+  g_autoptr (PvRuntime) runtime = NULL;
+  g_autoptr (PvLock) held = NULL;
+  g_autoptr (GError) why_not = NULL;
+  struct utsname machine;
+  PvRuntimeName name = {
+    .name = options->runtime,
+    .base = options->runtime_base,
+    .store_dirs = store_dirs,
+    .machine = machine.machine,
+  };
+
+  uname (&machine);
+  if (!lock)
+    return pv_runtime_look_up (&name, error);
+
+  runtime = pv_runtime_acquire (&name, &wait, &held, &why_not, error);
+  if (runtime == NULL || !accept_without_lock (options, runtime, why_not, error))
+    return NULL;
+  if (held != NULL)
+    {
+      if (!check_filesystem (options, held, error))
+        return NULL;
+      g_ptr_array_add (leases, g_steal_pointer (&held));
+    }
+  return g_steal_pointer (&runtime);
+}

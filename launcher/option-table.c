@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What can be said, on the command line and in the environment, as text. */
+#include "option-table.h"
+
+#include "base/error.h"
+
+#include <getopt.h>
+#include <string.h>
+
+/* What getopt_long(3) returns for the first row; characters are its own. */
+#define FIRST_ROW 256
+
+const PvOptionSpec pv_option_table[] = {
+  { "runtime", PV_OPTION_RUNTIME, "PATH", NULL, PV_OPTION_PLAIN,
+    "run in this runtime; empty: the host's own /usr [default]" },
+  { "runtime-base", PV_OPTION_RUNTIME_BASE, "DIR", NULL, PV_OPTION_PLAIN,
+    "where a relative --runtime is; else here, then the store" },
+  { "lock-timeout", PV_OPTION_LOCK_TIMEOUT, "SECONDS", NULL, PV_OPTION_PLAIN,
+    "how long to wait for a lock; 0: not at all [default: 30]" },
+  { "lock-on-remote", PV_OPTION_LOCK_ON_REMOTE, "refuse|warn|allow", NULL, PV_OPTION_PLAIN,
+    "if the lock file is on NFS, FUSE, … [default: warn]" },
+  { "filesystem", PV_OPTION_FILESYSTEM, "PATH[:ro]", NULL, PV_OPTION_MANY,
+    "share a path of the host" },
+  { "home", PV_OPTION_HOME, "DIR", NULL, PV_OPTION_PLAIN,
+    "use DIR as the home folder" },
+  { "share-home", PV_OPTION_SHARE_HOME, NULL, "1", PV_OPTION_PLAIN,
+    "share the home folder [default]" },
+  { "unshare-home", PV_OPTION_SHARE_HOME, NULL, "0", PV_OPTION_PLAIN,
+    "an empty home folder that is gone afterwards" },
+  { "share-pid", PV_OPTION_SHARE_PID, NULL, "1", PV_OPTION_PLAIN,
+    "share the PID namespace, as Steam needs it [default]" },
+  { "unshare-pid", PV_OPTION_SHARE_PID, NULL, "0", PV_OPTION_PLAIN,
+    "a PID namespace of its own" },
+  { "unshare-net", PV_OPTION_UNSHARE_NET, NULL, "1", PV_OPTION_PLAIN,
+    "no network but a loopback device" },
+  { "pass-fd", PV_OPTION_PASS_FD, "N", NULL, PV_OPTION_MANY,
+    "pass an inherited file descriptor to the program" },
+  { "setenv", PV_OPTION_SETENV, "VAR=VALUE", NULL, PV_OPTION_MANY,
+    "set a variable for the program" },
+  { "unsetenv", PV_OPTION_UNSETENV, "VAR", NULL, PV_OPTION_MANY,
+    "unset a variable for the program" },
+  { "env-if-host", PV_OPTION_ENV_IF_HOST, "VAR=VALUE", NULL, PV_OPTION_MANY,
+    "set a variable if the host's own /usr is used" },
+  { "dry-run", PV_OPTION_DRY_RUN, "text|json|argv", "text", PV_OPTION_OPTIONAL_VALUE,
+    "only say what would be done, and why" },
+  { "only-prepare", PV_OPTION_ONLY_PREPARE, NULL, "1", PV_OPTION_PLAIN,
+    "do everything but run the program" },
+  { "test", PV_OPTION_TEST, NULL, "1", PV_OPTION_PLAIN,
+    "check that a container can be started; no COMMAND" },
+  { "verbose", PV_OPTION_VERBOSE, NULL, "1", PV_OPTION_PLAIN,
+    "say more; the same as --log-level=info" },
+  { "log-level", PV_OPTION_LOG_LEVEL, "LEVEL", NULL, PV_OPTION_PLAIN,
+    "error, warning, info or debug [default: warning]" },
+  { "version", PV_OPTION_VERSION, NULL, "1", PV_OPTION_NO_ENVIRONMENT, "print the version" },
+  { "help", PV_OPTION_HELP, NULL, "1", PV_OPTION_NO_ENVIRONMENT, "print this help" },
+};
+
+const gsize pv_option_table_length = G_N_ELEMENTS (pv_option_table);
+
+/**
+ * pv_option_get_name:
+ *
+ * Returns: (transfer none): the first option that says @id, without the dashes
+ */
+const char *
+pv_option_get_name (PvOptionId id)
+{
+  for (gsize i = 0; i < pv_option_table_length; i++)
+    {
+      if (pv_option_table[i].id == id)
+        return pv_option_table[i].name;
+    }
+  g_return_val_if_reached (NULL);
+}
+
+/**
+ * pv_option_value_get:
+ *
+ * Returns: (transfer none) (nullable): what was said last, if anything was
+ */
+const char *
+pv_option_value_get (const PvOptionValue *values, PvOptionId id)
+{
+  const GPtrArray *said = values[id].values;
+
+  return said->len > 0 ? g_ptr_array_index (said, said->len - 1) : NULL;
+}
+
+void
+pv_option_values_free (PvOptionValue *values)
+{
+  if (values == NULL)
+    return;
+  for (gsize i = 0; i < PV_N_OPTIONS; i++)
+    {
+      g_ptr_array_unref (values[i].values);
+      g_free (values[i].source);
+    }
+  g_free (values);
+}
+
+static void
+set_source (PvOptionValue *value, const char *source)
+{
+  g_free (value->source);
+  value->source = g_strdup (source);
+}
+
+/* A list in a variable: one item a line; paths also with colons, as ":ro" begins with no slash. */
+static void
+add_list (PvOptionValue *value, PvOptionId id, const char *text)
+{
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+
+  for (gsize i = 0; lines[i] != NULL; i++)
+    {
+      const char *item = lines[i];
+      const char *next;
+
+      while (id == PV_OPTION_FILESYSTEM && (next = strstr (item, ":/")) != NULL)
+        {
+          g_ptr_array_add (value->values, g_strndup (item, (gsize) (next - item)));
+          item = next + 1;
+        }
+      if (item[0] != '\0')
+        g_ptr_array_add (value->values, g_strdup (item));
+    }
+}
+
+static gboolean
+read_variable (PvOptionValue *value, const PvOptionSpec *spec, const char *prefix,
+               char **environment)
+{
+  g_autofree char *upper = g_ascii_strup (spec->name, -1);
+  g_autofree char *name = g_strconcat (prefix, g_strdelimit (upper, "-", '_'), NULL);
+  const char *text = g_environ_getenv (environment, name);
+
+  if (text == NULL || text[0] == '\0')
+    return FALSE;
+  if (spec->flags & PV_OPTION_MANY)
+    add_list (value, spec->id, text);
+  else
+    g_ptr_array_add (value->values, g_strdup (text));
+  set_source (value, name);
+  return TRUE;
+}
+
+/* Our own name first; the name that pressure-vessel has for it otherwise.  An option that says "no"
+ * has no variable: its opposite is set to 0. */
+static void
+read_environment (PvOptionValue *values, char **environment)
+{
+  for (gsize i = 0; i < pv_option_table_length; i++)
+    {
+      const PvOptionSpec *spec = &pv_option_table[i];
+
+      if ((spec->flags & PV_OPTION_NO_ENVIRONMENT) || g_strcmp0 (spec->implied, "0") == 0)
+        continue;
+      if (!read_variable (&values[spec->id], spec, "PV_LAUNCH_", environment))
+        read_variable (&values[spec->id], spec, "PRESSURE_VESSEL_", environment);
+    }
+}
+
+static struct option *
+make_getopt_table (void)
+{
+  struct option *table = g_new0 (struct option, pv_option_table_length + 1);
+
+  for (gsize i = 0; i < pv_option_table_length; i++)
+    {
+      const PvOptionSpec *spec = &pv_option_table[i];
+
+      table[i].name = spec->name;
+      table[i].val = FIRST_ROW + (int) i;
+      if (spec->flags & PV_OPTION_OPTIONAL_VALUE)
+        table[i].has_arg = optional_argument;
+      else
+        table[i].has_arg = spec->value != NULL ? required_argument : no_argument;
+    }
+  return table;
+}
+
+static gboolean
+set_usage_error (GError **error, int what, const char *word)
+{
+  if (what == ':')
+    pv_error_set (error, PV_ERROR_USAGE, "Cannot use option \"%s\": it needs a value", word);
+  else
+    pv_error_set (error, PV_ERROR_USAGE, "Cannot use option \"%s\": unknown, ambiguous, or with a "
+                  "value that it does not take", word);
+  return pv_error_hint (error, "pv-launch --help lists the options; a program's own options come "
+                        "after its name");
+}
+
+/* What is said on the command line replaces what the environment says, but adds to a list. */
+static void
+add_argument (PvOptionValue *values, const PvOptionSpec *spec, const char *text)
+{
+  PvOptionValue *value = &values[spec->id];
+
+  g_ptr_array_add (value->values, g_strdup (text != NULL ? text : spec->implied));
+  if ((spec->flags & PV_OPTION_MANY) && value->source != NULL
+      && strcmp (value->source, "argv") != 0 && strstr (value->source, " and argv") == NULL)
+    {
+      g_autofree char *both = g_strconcat (value->source, " and argv", NULL);
+
+      set_source (value, both);
+    }
+  else if (!(spec->flags & PV_OPTION_MANY) || value->source == NULL)
+    {
+      set_source (value, "argv");
+    }
+}
+
+/**
+ * pv_option_values_parse:
+ * @argc, @argv: of the program
+ * @environment: (array zero-terminated=1): of the caller
+ * @ret_first_word: (out): the index of the first word in @argv that is no option
+ *
+ * Returns: (transfer full): an array of %PV_N_OPTIONS, or %NULL with @error set
+ */
+PvOptionValue *
+pv_option_values_parse (int argc, char **argv, char **environment, int *ret_first_word,
+                        GError **error)
+{
+  g_autoptr (PvOptionValue) values = g_new0 (PvOptionValue, PV_N_OPTIONS);
+  g_autofree struct option *table = make_getopt_table ();
+  int index;
+
+  for (gsize i = 0; i < PV_N_OPTIONS; i++)
+    values[i].values = g_ptr_array_new_with_free_func (g_free);
+  read_environment (values, environment);
+
+  opterr = 0;
+  optind = 1;
+  while ((index = getopt_long (argc, argv, "+:", table, NULL)) >= 0)
+    {
+      if (index == '?' || index == ':')
+        {
+          set_usage_error (error, index, argv[optind - 1]);
+          return NULL;
+        }
+      add_argument (values, &pv_option_table[index - FIRST_ROW], optarg);
+    }
+  *ret_first_word = optind;
+  return g_steal_pointer (&values);
+}

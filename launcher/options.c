@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What was said, as values that mean something. */
+#include "options.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "option-table.h"
+#include "plan/print.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define DEFAULT_LOCK_TIMEOUT "30"
+
+/* Longer than any session, and no overflow in milliseconds. */
+#define MAX_SECONDS 1000000
+
+static void
+share_free (gpointer data)
+{
+  PvShareRequest *share = data;
+
+  pv_host_path_free (share->path);
+  g_free (share);
+}
+
+static void
+printable_free (gpointer data)
+{
+  PvPlanOption *option = data;
+
+  g_free (option->name);
+  g_free (option->value);
+  g_free (option->source);
+  g_free (option);
+}
+
+void
+pv_options_free (PvOptions *options)
+{
+  if (options == NULL)
+    return;
+  g_free (options->runtime);
+  g_free (options->runtime_base);
+  g_free (options->home);
+  g_strfreev (options->program);
+  g_clear_pointer (&options->shares, g_ptr_array_unref);
+  g_clear_pointer (&options->pass_fds, g_array_unref);
+  g_clear_pointer (&options->edits, g_ptr_array_unref);
+  g_clear_pointer (&options->edits_if_host, g_ptr_array_unref);
+  g_clear_pointer (&options->printable, g_ptr_array_unref);
+  g_free (options);
+}
+
+static gboolean
+set_invalid (GError **error, const PvOptionValue *values, PvOptionId id, const char *text,
+             const char *reason)
+{
+  const char *source = values[id].source;
+
+  if (g_strcmp0 (source, "argv") == 0)
+    return pv_error_set (error, PV_ERROR_USAGE, "Cannot use --%s=%s: %s", pv_option_get_name (id),
+                         text, reason);
+  return pv_error_set (error, PV_ERROR_USAGE, "Cannot use --%s=%s (from %s): %s",
+                       pv_option_get_name (id), text, source, reason);
+}
+
+/* Returns: whether what was said is a yes; @fallback if nothing was said */
+static gboolean
+get_boolean (const PvOptionValue *values, PvOptionId id, gboolean fallback, gboolean *ret_value,
+             GError **error)
+{
+  const char *text = pv_option_value_get (values, id);
+
+  *ret_value = text != NULL ? strcmp (text, "1") == 0 : fallback;
+  if (text != NULL && !*ret_value && strcmp (text, "0") != 0)
+    return set_invalid (error, values, id, text, "it must be 0 or 1");
+  return TRUE;
+}
+
+/* Returns: the index in @choices; 0 if nothing was said */
+static gboolean
+get_choice (const PvOptionValue *values, PvOptionId id, const char *const *choices,
+            guint *ret_index, GError **error)
+{
+  const char *text = pv_option_value_get (values, id);
+  g_autofree char *all = g_strjoinv (", ", (char **) choices);
+  g_autofree char *reason = g_strdup_printf ("it must be one of %s", all);
+
+  *ret_index = 0;
+  if (text == NULL)
+    return TRUE;
+  for (guint i = 0; choices[i] != NULL; i++)
+    {
+      if (strcmp (choices[i], text) == 0)
+        {
+          *ret_index = i;
+          return TRUE;
+        }
+    }
+  return set_invalid (error, values, id, text, reason);
+}
+
+static gboolean
+parse_lock_timeout (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  const char *text = pv_option_value_get (values, PV_OPTION_LOCK_TIMEOUT);
+  char *end;
+  double seconds;
+
+  if (text == NULL)
+    text = DEFAULT_LOCK_TIMEOUT;
+  seconds = g_ascii_strtod (text, &end);
+  if (end == text || *end != '\0' || !(seconds >= 0 && seconds <= MAX_SECONDS))
+    return set_invalid (error, values, PV_OPTION_LOCK_TIMEOUT, text,
+                        "it must be a number of seconds");
+  self->lock_timeout_ms = (int) (seconds * 1000);
+  return TRUE;
+}
+
+static gboolean
+parse_log_level (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  const char *text = pv_option_value_get (values, PV_OPTION_LOG_LEVEL);
+  gboolean verbose;
+
+  if (!get_boolean (values, PV_OPTION_VERBOSE, FALSE, &verbose, error))
+    return FALSE;
+  self->log_level = verbose ? PV_LOG_INFO : PV_LOG_WARNING;
+  if (text != NULL && !pv_log_level_from_string (text, &self->log_level))
+    return set_invalid (error, values, PV_OPTION_LOG_LEVEL, text,
+                        "it must be one of error, warning, info, debug");
+  return TRUE;
+}
+
+static gboolean
+parse_home (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  const char *home = pv_option_value_get (values, PV_OPTION_HOME);
+  gboolean share;
+
+  if (!get_boolean (values, PV_OPTION_SHARE_HOME, TRUE, &share, error))
+    return FALSE;
+  self->home_kind = share ? PV_HOME_SHARED : PV_HOME_EMPTY;
+  if (home == NULL)
+    return TRUE;
+
+  if (home[0] != '/')
+    return set_invalid (error, values, PV_OPTION_HOME, home, "it is not an absolute path");
+  if (share && pv_option_value_get (values, PV_OPTION_SHARE_HOME) != NULL)
+    return set_invalid (error, values, PV_OPTION_HOME, home,
+                        "--share-home asks for the user's own");
+  self->home_kind = PV_HOME_PRIVATE;
+  self->home = g_strdup (home);
+  return TRUE;
+}
+
+static gboolean
+parse_filesystems (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  const GPtrArray *said = values[PV_OPTION_FILESYSTEM].values;
+
+  for (guint i = 0; i < said->len; i++)
+    {
+      const char *text = g_ptr_array_index (said, i);
+      gboolean read_only = g_str_has_suffix (text, ":ro");
+      g_autofree char *path = g_strndup (text, strlen (text) - (read_only ? strlen (":ro") : 0));
+      g_autoptr (GError) local_error = NULL;
+      PvShareRequest *share;
+      PvHostPath *host_path;
+
+      if (path[0] != '/')
+        return set_invalid (error, values, PV_OPTION_FILESYSTEM, text,
+                            "it is not an absolute path");
+      host_path = pv_host_path_open (path, &local_error);
+      if (host_path == NULL)
+        return set_invalid (error, values, PV_OPTION_FILESYSTEM, text, local_error->message);
+      share = g_new0 (PvShareRequest, 1);
+      share->path = host_path;
+      share->read_only = read_only;
+      g_ptr_array_add (self->shares, share);
+    }
+  return TRUE;
+}
+
+static gboolean
+parse_pass_fds (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  const GPtrArray *said = values[PV_OPTION_PASS_FD].values;
+
+  for (guint i = 0; i < said->len; i++)
+    {
+      const char *text = g_ptr_array_index (said, i);
+      guint64 number;
+      int fd;
+
+      if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXINT, &number, NULL))
+        return set_invalid (error, values, PV_OPTION_PASS_FD, text,
+                            "it is not a file descriptor's number");
+      fd = (int) number;
+      if (!pv_fd_is_open (fd))
+        return set_invalid (error, values, PV_OPTION_PASS_FD, text,
+                            "no such file descriptor is open");
+      /* The standard ones are passed in any case. */
+      if (fd > 2)
+        g_array_append_val (self->pass_fds, fd);
+    }
+  return TRUE;
+}
+
+static gboolean
+add_edits (GPtrArray *edits, const PvOptionValue *values, PvOptionId id, gboolean has_value,
+           GError **error)
+{
+  for (guint i = 0; i < values[id].values->len; i++)
+    {
+      const char *text = g_ptr_array_index (values[id].values, i);
+      const char *equals = strchr (text, '=');
+      g_autofree char *name = NULL;
+
+      if (has_value && (equals == NULL || equals == text))
+        return set_invalid (error, values, id, text, "it must have the form VAR=VALUE");
+      if (!has_value && (equals != NULL || text[0] == '\0'))
+        return set_invalid (error, values, id, text, "it must be the name of a variable");
+      name = has_value ? g_strndup (text, (gsize) (equals - text)) : g_strdup (text);
+      pv_environment_edit (edits, name, has_value ? equals + 1 : NULL, "asked for");
+    }
+  return TRUE;
+}
+
+static gboolean
+parse_edits (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  return add_edits (self->edits, values, PV_OPTION_UNSETENV, FALSE, error)
+         && add_edits (self->edits, values, PV_OPTION_SETENV, TRUE, error)
+         && add_edits (self->edits_if_host, values, PV_OPTION_ENV_IF_HOST, TRUE, error);
+}
+
+static gboolean
+parse_action (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  static const char *const formats[] = { "text", "json", "argv", NULL };
+  gboolean only_prepare, test;
+  guint format;
+
+  if (!get_boolean (values, PV_OPTION_ONLY_PREPARE, FALSE, &only_prepare, error)
+      || !get_boolean (values, PV_OPTION_TEST, FALSE, &test, error)
+      || !get_choice (values, PV_OPTION_DRY_RUN, formats, &format, error))
+    return FALSE;
+
+  if (test && only_prepare)
+    return pv_error_set (error, PV_ERROR_USAGE, "Cannot use --test with --only-prepare");
+  if (pv_option_value_get (values, PV_OPTION_HELP) != NULL)
+    self->action = PV_ACTION_HELP;
+  else if (pv_option_value_get (values, PV_OPTION_VERSION) != NULL)
+    self->action = PV_ACTION_VERSION;
+  else if (pv_option_value_get (values, PV_OPTION_DRY_RUN) != NULL)
+    self->action = PV_ACTION_DRY_RUN_TEXT + format;
+  else if (only_prepare)
+    self->action = PV_ACTION_ONLY_PREPARE;
+  else if (test)
+    self->action = PV_ACTION_TEST;
+  return TRUE;
+}
+
+static gboolean
+parse_values (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  static const char *const policies[] = { "warn", "refuse", "allow", NULL };
+  const char *runtime = pv_option_value_get (values, PV_OPTION_RUNTIME);
+  gboolean unshare_net;
+  guint policy;
+
+  self->runtime = g_strdup (runtime != NULL ? runtime : "");
+  self->runtime_base = g_strdup (pv_option_value_get (values, PV_OPTION_RUNTIME_BASE));
+  if (!get_choice (values, PV_OPTION_LOCK_ON_REMOTE, policies, &policy, error)
+      || !get_boolean (values, PV_OPTION_SHARE_PID, TRUE, &self->share_pid, error)
+      || !get_boolean (values, PV_OPTION_UNSHARE_NET, FALSE, &unshare_net, error))
+    return FALSE;
+  self->lock_on_remote = (PvRemotePolicy) policy;
+  self->share_net = !unshare_net;
+  return parse_lock_timeout (self, values, error) && parse_log_level (self, values, error)
+         && parse_home (self, values, error) && parse_filesystems (self, values, error)
+         && parse_pass_fds (self, values, error) && parse_edits (self, values, error);
+}
+
+static void
+list_printable (PvOptions *self, const PvOptionValue *values)
+{
+  for (guint id = 0; id < PV_N_OPTIONS; id++)
+    {
+      const GPtrArray *said = values[id].values;
+
+      for (guint i = 0; i < MAX (said->len, 1); i++)
+        {
+          PvPlanOption *option = g_new0 (PvPlanOption, 1);
+
+          option->name = g_strdup (pv_option_get_name ((PvOptionId) id));
+          option->value = g_strdup (said->len > 0 ? g_ptr_array_index (said, i) : "");
+          option->source = g_strdup (said->len > 0 ? values[id].source : "default");
+          g_ptr_array_add (self->printable, option);
+        }
+    }
+}
+
+static gboolean
+needs_program (PvAction action)
+{
+  return action != PV_ACTION_HELP && action != PV_ACTION_VERSION && action != PV_ACTION_TEST;
+}
+
+/* --test runs the supervisor once more as the program: it is there in every container. */
+static char **
+get_program (const PvOptions *self, char **words)
+{
+  static const char *const nothing[] = { "/proc/self/exe", "--nothing", NULL };
+
+  return g_strdupv (self->action == PV_ACTION_TEST ? (char **) nothing : words);
+}
+
+/**
+ * pv_options_parse:
+ * @argc, @argv: of the program
+ * @environment: (array zero-terminated=1): of the caller
+ *
+ * Returns: (transfer full): what was asked for, or %NULL with @error set
+ */
+PvOptions *
+pv_options_parse (int argc, char **argv, char **environment, GError **error)
+{
+  g_autoptr (PvOptions) self = g_new0 (PvOptions, 1);
+  g_autoptr (PvOptionValue) values = NULL;
+  int first_word;
+
+  self->shares = g_ptr_array_new_with_free_func (share_free);
+  self->pass_fds = g_array_new (FALSE, FALSE, sizeof (int));
+  self->edits = pv_environment_edits_new ();
+  self->edits_if_host = pv_environment_edits_new ();
+  self->printable = g_ptr_array_new_with_free_func (printable_free);
+
+  values = pv_option_values_parse (argc, argv, environment, &first_word, error);
+  if (values == NULL || !parse_action (self, values, error))
+    return NULL;
+  if (needs_program (self->action) && first_word == argc)
+    {
+      pv_error_set (error, PV_ERROR_USAGE, "Cannot run: no COMMAND given");
+      pv_error_hint (error, "pv-launch [OPTIONS] [--] COMMAND [ARG…]");
+      return NULL;
+    }
+  if (self->action == PV_ACTION_HELP || self->action == PV_ACTION_VERSION)
+    return g_steal_pointer (&self);
+
+  if (!parse_values (self, values, error))
+    return NULL;
+  self->program = get_program (self, argv + first_word);
+  list_printable (self, values);
+  return g_steal_pointer (&self);
+}
+
+/**
+ * pv_options_get_edits:
+ * @is_host: whether the program runs with the host's own `/usr`
+ *
+ * Returns: (transfer full) (element-type PvEnvironmentEdit): what the user changes in the
+ *  environment
+ */
+GPtrArray *
+pv_options_get_edits (const PvOptions *options, gboolean is_host)
+{
+  GPtrArray *edits = pv_environment_edits_new ();
+  const GPtrArray *lists[] = { options->edits_if_host, options->edits };
+
+  for (gsize list = is_host ? 0 : 1; list < G_N_ELEMENTS (lists); list++)
+    {
+      for (guint i = 0; i < lists[list]->len; i++)
+        {
+          const PvEnvironmentEdit *edit = g_ptr_array_index (lists[list], i);
+
+          pv_environment_edit (edits, edit->name, edit->value, edit->reason);
+        }
+    }
+  return edits;
+}
+
+/**
+ * pv_options_get_help:
+ *
+ * Returns: (transfer full): the text of `--help`, at most 80 columns wide
+ */
+char *
+pv_options_get_help (void)
+{
+  g_autoptr (GString) text = g_string_new (
+    "Usage: pv-launch [OPTIONS] [--] COMMAND [ARG…]\n"
+    "Runs a program in a runtime, and keeps the runtime in place while it runs.\n"
+    "\n"
+    "Options:\n");
+
+  for (gsize i = 0; i < pv_option_table_length; i++)
+    {
+      const PvOptionSpec *spec = &pv_option_table[i];
+      gboolean optional = (spec->flags & PV_OPTION_OPTIONAL_VALUE) != 0;
+      g_autofree char *option
+        = spec->value == NULL
+            ? g_strconcat ("--", spec->name, NULL)
+            : g_strconcat ("--", spec->name, optional ? "[=" : "=", spec->value,
+                           optional ? "]" : "", NULL);
+
+      if (strlen (option) > 22)
+        g_string_append_printf (text, "  %s\n  %-22s  %s\n", option, "", spec->help);
+      else
+        g_string_append_printf (text, "  %-22s  %s\n", option, spec->help);
+    }
+  g_string_append (text,
+                   "\n"
+                   "Each has a variable, such as PV_LAUNCH_RUNTIME_BASE; options win.\n"
+                   "The exit status is the program's; 125: the launcher failed.\n"
+                   "pv-launch(1) has the details.  pvctl manages runtimes.\n");
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+#include "base/log.h"
+#include "plan/plan.h"
+
+typedef enum
+{
+  PV_ACTION_RUN,
+  PV_ACTION_DRY_RUN_TEXT,
+  PV_ACTION_DRY_RUN_JSON,
+  PV_ACTION_DRY_RUN_ARGV,
+  PV_ACTION_ONLY_PREPARE,
+  PV_ACTION_TEST,
+  PV_ACTION_HELP,
+  PV_ACTION_VERSION,
+} PvAction;
+
+typedef enum
+{
+  PV_REMOTE_WARN,
+  PV_REMOTE_REFUSE,
+  PV_REMOTE_ALLOW,
+} PvRemotePolicy;
+
+/**
+ * PvOptions: what the user asked for.  Immutable.
+ * @action: what to do
+ * @runtime: (type filename): may be empty: the host
+ * @runtime_base: (type filename) (nullable): where a relative @runtime is
+ * @lock_timeout_ms: milliseconds
+ * @lock_on_remote: what to do where a lock does not reach everybody
+ * @shares: (element-type PvShareRequest): --filesystem
+ * @home_kind: which home
+ * @home: (type filename) (nullable): the private one
+ * @share_pid, @share_net: whether these namespaces are the host's
+ * @pass_fds: (element-type int): fds that the program gets; all of them are open
+ * @edits: (element-type PvEnvironmentEdit): --setenv and --unsetenv
+ * @edits_if_host: (element-type PvEnvironmentEdit): --env-if-host
+ * @log_level: how much to say
+ * @program: (array zero-terminated=1): what is to be run
+ * @printable: (element-type PvPlanOption): each option, its value and its source
+ */
+typedef struct
+{
+  PvAction action;
+  char *runtime;
+  char *runtime_base;
+  int lock_timeout_ms;
+  PvRemotePolicy lock_on_remote;
+  GPtrArray *shares;
+  PvHomeKind home_kind;
+  char *home;
+  gboolean share_pid;
+  gboolean share_net;
+  GArray *pass_fds;
+  GPtrArray *edits;
+  GPtrArray *edits_if_host;
+  PvLogLevel log_level;
+  char **program;
+  GPtrArray *printable;
+} PvOptions;
+
+PvOptions *pv_options_parse (int argc, char **argv, char **environment, GError **error);
+void pv_options_free (PvOptions *options);
+char *pv_options_get_help (void);
+GPtrArray *pv_options_get_edits (const PvOptions *options, gboolean is_host);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PvOptions, pv_options_free)

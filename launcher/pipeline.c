@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The story of one launch: each step a value in and a new value out.
+ *
+ *   options, host -> runtime (locked) -> plan -> bubblewrap and its fds -> pv-supervise */
+#include "pipeline.h"
+
+#include "base/error.h"
+#include "dry-run.h"
+#include "helpers.h"
+#include "host/bwrap.h"
+#include "launch/launch.h"
+#include "lease.h"
+#include "plan/plan.h"
+
+static gboolean
+is_dry_run (const PvOptions *options)
+{
+  return options->action == PV_ACTION_DRY_RUN_TEXT || options->action == PV_ACTION_DRY_RUN_JSON
+         || options->action == PV_ACTION_DRY_RUN_ARGV;
+}
+
+static PvPlan *
+make_plan (const PvOptions *options, const PvHost *host, const PvRuntime *runtime,
+           const PvRuntimeContents *contents, const PvHostPath *home, GError **error)
+{
+  g_autoptr (GPtrArray) edits = pv_options_get_edits (options, runtime->layout == PV_RUNTIME_HOST);
+  const PvPlanInput input = {
+    .runtime = runtime,
+    .contents = contents,
+    .host = host,
+    .shares = options->shares,
+    .home_kind = options->home_kind,
+    .private_home = home,
+    .share_pid = options->share_pid,
+    .share_net = options->share_net,
+    .edits = edits,
+  };
+  PvPlan *plan = pv_plan_new (&input, error);
+
+  for (guint i = 0; plan != NULL && i < plan->notices->len; i++)
+    pv_warning ("%s", (const char *) g_ptr_array_index (plan->notices, i));
+  return plan;
+}
+
+static gboolean
+start (const PvOptions *options, const PvHost *host, const PvPlan *plan, GPtrArray *leases,
+       GError **error)
+{
+  g_autofree char *bwrap = pv_bwrap_find (host->environment, error);
+  g_autofree char *supervise = pv_helper_get_path ("pv-supervise", host->environment);
+  g_autofree char *explain = pv_helper_get_path ("pv-explain-bwrap", host->environment);
+  const PvLaunchInput input = {
+    .plan = plan,
+    .bwrap = bwrap,
+    .supervise = supervise,
+    .explain = explain,
+    .environment = host->environment,
+    .leases = leases,
+    .pass_fds = options->pass_fds,
+    .program = options->program,
+  };
+
+  if (bwrap == NULL)
+    return FALSE;
+  if (options->action == PV_ACTION_ONLY_PREPARE)
+    return TRUE;
+  return pv_launch_exec (&input, error);
+}
+
+/**
+ * pv_pipeline_run:
+ * @options: what the user asked for
+ * @environment: (array zero-terminated=1): of the caller
+ *
+ * Returns: %TRUE if there was nothing to be run; %FALSE with @error set. A launch that succeeds
+ *  does not return: the process becomes `pv-supervise`.
+ */
+gboolean
+pv_pipeline_run (const PvOptions *options, char **environment, GError **error)
+{
+  g_autoptr (GPtrArray) leases = pv_leases_new ();
+  g_autoptr (PvHost) host = pv_host_gather (environment, error);
+  g_autoptr (PvRuntime) runtime
+    = host == NULL ? NULL : pv_lease_runtime (options, environment, !is_dry_run (options), leases, error);
+  g_autoptr (PvRuntimeContents) contents
+    = runtime == NULL ? NULL : pv_runtime_contents_read (runtime, host->zone, error);
+  g_autoptr (PvHostPath) home = NULL;
+  g_autoptr (PvPlan) plan = NULL;
+
+  if (contents == NULL)
+    return FALSE;
+  if (options->home != NULL && (home = pv_host_path_open (options->home, error)) == NULL)
+    return FALSE;
+  plan = make_plan (options, host, runtime, contents, home, error);
+  if (plan == NULL)
+    return FALSE;
+  if (is_dry_run (options))
+    return pv_dry_run_print (options, host, runtime, plan, error);
+  return start (options, host, plan, leases, error);
+}

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "options.h"
+
+gboolean pv_pipeline_run (const PvOptions *options, char **environment, GError **error);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "options.h"
+#include "pipeline.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* As env(1): what the launcher itself returns when it fails. */
+#define STATUS_FAILED 125
+
+static gboolean
+run (int argc, char **argv, GError **error)
+{
+  g_autoptr (PvOptions) options = NULL;
+
+  if (!pv_fd_protect_stdio (error))
+    return FALSE;
+  options = pv_options_parse (argc, argv, environ, error);
+  if (options == NULL)
+    return FALSE;
+
+  if (options->action == PV_ACTION_HELP)
+    {
+      g_autofree char *help = pv_options_get_help ();
+
+      return fputs (help, stdout) >= 0;
+    }
+  if (options->action == PV_ACTION_VERSION)
+    return puts ("pv-launch " PV_VERSION) >= 0;
+
+  pv_log_set_level (options->log_level);
+  return pv_fd_close_on_exec_above_stdio (error) && pv_pipeline_run (options, environ, error);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GError) error = NULL;
+
+  pv_log_init ("pv-launch");
+  if (run (argc, argv, &error))
+    return EXIT_SUCCESS;
+  if (error != NULL)
+    pv_log_error (error);
+  return STATUS_FAILED;
+}

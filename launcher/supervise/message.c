@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervise/message.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/**
+ * pv_message_send:
+ *
+ * Returns: false if the other side has gone
+ */
+bool
+pv_message_send (int link, PvMessageKind kind, int value)
+{
+  PvMessage message = { .kind = kind, .value = value };
+
+  return TEMP_FAILURE_RETRY (send (link, &message, sizeof message, MSG_NOSIGNAL)) == sizeof message;
+}
+
+/**
+ * pv_message_receive:
+ * @link: a non-blocking read is made
+ *
+ * Returns: 1 with a message; 0: there is none now; -1: the other side has gone
+ */
+int
+pv_message_receive (int link, PvMessage *ret_message)
+{
+  ssize_t got = TEMP_FAILURE_RETRY (recv (link, ret_message, sizeof *ret_message, MSG_DONTWAIT));
+
+  if (got == (ssize_t) sizeof *ret_message)
+    return 1;
+  return got < 0 && errno == EAGAIN ? 0 : -1;
+}
+
+int
+pv_status_from_wait (int wait_status)
+{
+  if (WIFSIGNALED (wait_status))
+    return PV_STATUS_SIGNAL_BASE + WTERMSIG (wait_status);
+  return WEXITSTATUS (wait_status);
+}
+
+/**
+ * pv_forwarded_signals:
+ * @set: (out): those that are passed on to the program
+ */
+void
+pv_forwarded_signals (sigset_t *set)
+{
+  static const int numbers[]
+    = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT };
+
+  sigemptyset (set);
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+    sigaddset (set, numbers[i]);
+}
+
+/**
+ * pv_parse_fd:
+ *
+ * Returns: the number, or -1
+ */
+int
+pv_parse_fd (const char *text)
+{
+  char *end;
+  long number = strtol (text, &end, 10);
+
+  return end != text && *end == '\0' && number >= 0 && number <= 0x7fffffff ? (int) number : -1;
+}
+
+/**
+ * pv_option_value:
+ * @argument: `--name=value`
+ * @name: `--name=`
+ *
+ * Returns: the value, or NULL if it is another option
+ */
+const char *
+pv_option_value (const char *argument, const char *name)
+{
+  size_t length = strlen (name);
+
+  return strncmp (argument, name, length) == 0 ? argument + length : NULL;
+}
+
+/**
+ * pv_complain:
+ *
+ * Writes one line to standard error, under the name of the program that the user started.
+ */
+void
+pv_complain (const char *format, ...)
+{
+  char text[2048];
+  va_list args;
+  int length;
+
+  va_start (args, format);
+  length = vsnprintf (text, sizeof text, format, args);
+  va_end (args);
+  if (length < 0)
+    return;
+
+  /* A name that somebody else chose must not forge a line or move the cursor. */
+  for (char *c = text; *c != '\0'; c++)
+    {
+      if ((unsigned char) *c < 0x20 || *c == 0x7f)
+        *c = '?';
+    }
+  dprintf (STDERR_FILENO, "pv-launch: %s\n", text);
+}

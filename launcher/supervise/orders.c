@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervise/orders.h"
+#include "supervise/message.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool
+add_fd (int *list, int *length, const char *text)
+{
+  int fd = pv_parse_fd (text);
+
+  if (fd < 0 || *length == PV_ORDERS_MAX_FDS)
+    return false;
+  list[(*length)++] = fd;
+  return true;
+}
+
+static bool
+parse_option (PvOrders *self, char *option)
+{
+  const char *value;
+
+  if ((value = pv_option_value (option, "--link=")) != NULL)
+    self->link = pv_parse_fd (value);
+  else if ((value = pv_option_value (option, "--error-output=")) != NULL)
+    self->error_output = pv_parse_fd (value);
+  else if ((value = pv_option_value (option, "--lease=")) != NULL)
+    return add_fd (self->leases, &self->n_leases, value);
+  else if ((value = pv_option_value (option, "--keep=")) != NULL)
+    return add_fd (self->kept, &self->n_kept, value);
+  else if (strcmp (option, "--process-oriented") == 0)
+    self->process_oriented = true;
+  else if ((value = pv_option_value (option, "--expect=")) != NULL)
+    self->expected[self->n_expected++] = option + strlen ("--expect=");
+  else
+    return false;
+  return true;
+}
+
+/* The strings of the memory file, one after the other, each with its NUL. */
+static char **
+map_strings (int fd, size_t *ret_count)
+{
+  struct stat st;
+  char *text;
+  char **strings;
+  size_t count = 0;
+
+  if (fstat (fd, &st) < 0 || st.st_size == 0)
+    return NULL;
+  text = mmap (NULL, (size_t) st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  if (text == MAP_FAILED || text[st.st_size - 1] != '\0')
+    return NULL;
+
+  for (off_t i = 0; i < st.st_size; i++)
+    count += text[i] == '\0';
+  strings = calloc (count + 1, sizeof *strings);
+  if (strings == NULL)
+    return NULL;
+  for (size_t i = 0; i < count; i++)
+    {
+      strings[i] = text;
+      text += strlen (text) + 1;
+    }
+  *ret_count = count;
+  return strings;
+}
+
+/**
+ * pv_orders_read:
+ * @orders: (out): valid until the process ends
+ * @argc, @argv: `--inside=FD`, and after `--` the program, unless the memory file has it
+ *
+ * Returns: false if something is wrong with them
+ */
+bool
+pv_orders_read (PvOrders *orders, int argc, char **argv)
+{
+  int fd = pv_parse_fd (argv[1] + strlen ("--inside="));
+  size_t count = 0;
+  char **strings = map_strings (fd, &count);
+  size_t i;
+
+  *orders = (PvOrders) { .link = -1, .error_output = -1 };
+  if (strings == NULL)
+    return false;
+  orders->expected = calloc (count, sizeof *orders->expected);
+  if (orders->expected == NULL)
+    return false;
+
+  for (i = 0; i < count && strcmp (strings[i], "--") != 0; i++)
+    {
+      if (!parse_option (orders, strings[i]))
+        return false;
+    }
+  if (i < count)
+    orders->program = strings + i + 1;
+  else if (argc > 3 && strcmp (argv[2], "--") == 0)
+    orders->program = argv + 3;
+  return orders->program != NULL && orders->program[0] != NULL && orders->link >= 0
+         && orders->error_output >= 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <signal.h>
+#include <stdbool.h>
+
+#define PV_ORDERS_MAX_FDS 256
+
+/**
+ * PvOrders: what the supervisor inside is told.
+ * @link: the socket to the supervisor outside
+ * @error_output: the caller's standard error; bubblewrap's own goes elsewhere
+ * @process_oriented: the leases are no OFD locks: lock them again
+ * @leases: fds that this process holds
+ * @kept: fds that the program gets
+ * @expected: (array): `DEV:INO:PATH`: what must have been mounted at PATH
+ * @program: (array zero-terminated=1): the program and its arguments
+ */
+typedef struct
+{
+  int link;
+  int error_output;
+  bool process_oriented;
+  int leases[PV_ORDERS_MAX_FDS];
+  int n_leases;
+  int kept[PV_ORDERS_MAX_FDS];
+  int n_kept;
+  char **expected;
+  int n_expected;
+  char **program;
+} PvOrders;
+
+bool pv_orders_read (PvOrders *orders, int argc, char **argv);

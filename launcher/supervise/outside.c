@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Outside the container: waits for bubblewrap, which pv-launch has started before it became this
+ * program; passes signals on; returns the program's status. */
+#include "supervise/outside.h"
+#include "supervise/message.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/**
+ * PvOutside:
+ * @child: bubblewrap; 0 once it has been waited for
+ * @child_status: of @child, as waitpid(2) gave it
+ * @link: the socket to the supervisor inside; -1 once that one has gone
+ * @errors: what bubblewrap has written to standard error
+ * @explain: the program that turns @errors into a message
+ * @started: whether the program has started
+ * @status: what came from inside, or -1
+ */
+typedef struct
+{
+  pid_t child;
+  int child_status;
+  int link;
+  int errors;
+  const char *explain;
+  bool started;
+  int status;
+} PvOutside;
+
+static bool
+parse (PvOutside *self, int argc, char **argv)
+{
+  for (int i = 2; i < argc && strcmp (argv[i], "--") != 0; i++)
+    {
+      const char *value;
+
+      if ((value = pv_option_value (argv[i], "--child=")) != NULL)
+        self->child = pv_parse_fd (value);
+      else if ((value = pv_option_value (argv[i], "--link=")) != NULL)
+        self->link = pv_parse_fd (value);
+      else if ((value = pv_option_value (argv[i], "--errors=")) != NULL)
+        self->errors = pv_parse_fd (value);
+      else if ((value = pv_option_value (argv[i], "--explain=")) != NULL)
+        self->explain = value;
+      else
+        return false;
+    }
+  return self->child > 0 && self->link >= 0 && self->errors >= 0 && self->explain != NULL;
+}
+
+/* All that ends is reaped; children that this process had before the launch are not waited for. */
+static void
+reap (PvOutside *self)
+{
+  int status;
+  pid_t pid;
+
+  while ((pid = waitpid (-1, &status, WNOHANG)) > 0)
+    {
+      if (pid != self->child)
+        continue;
+      self->child = 0;
+      self->child_status = status;
+    }
+}
+
+static void
+receive (PvOutside *self)
+{
+  PvMessage message;
+  int result;
+
+  while ((result = pv_message_receive (self->link, &message)) > 0)
+    {
+      if (message.kind == PV_MESSAGE_STARTED)
+        self->started = true;
+      else if (message.kind == PV_MESSAGE_FAILED || message.kind == PV_MESSAGE_EXITED)
+        self->status = message.value;
+    }
+  if (result < 0)
+    {
+      close (self->link);
+      self->link = -1;
+    }
+}
+
+/* What the terminal sent went to the whole process group: the program has it already. */
+static void
+handle_signal (PvOutside *self, int signals)
+{
+  struct signalfd_siginfo info;
+
+  if (TEMP_FAILURE_RETRY (read (signals, &info, sizeof info)) != (ssize_t) sizeof info)
+    return;
+  if (info.ssi_signo == SIGCHLD)
+    reap (self);
+  else if (info.ssi_code != SI_KERNEL && self->link >= 0)
+    pv_message_send (self->link, PV_MESSAGE_SIGNAL, (int) info.ssi_signo);
+}
+
+static void
+wait_for_end (PvOutside *self, int signals)
+{
+  reap (self);
+  while (self->child != 0 || self->link >= 0)
+    {
+      struct pollfd fds[] = {
+        { .fd = signals, .events = POLLIN },
+        { .fd = self->link, .events = POLLIN },
+      };
+
+      if (poll (fds, 2, -1) < 0 && errno != EINTR)
+        return;
+      if (fds[1].revents != 0)
+        receive (self);
+      if (fds[0].revents != 0)
+        handle_signal (self, signals);
+    }
+}
+
+/* Bubblewrap failed before anything of ours ran inside.  Does not return if it can be explained. */
+static void
+explain_failure (const PvOutside *self)
+{
+  if (lseek (self->errors, 0, SEEK_SET) == 0 && dup2 (self->errors, STDIN_FILENO) == STDIN_FILENO)
+    execl (self->explain, "pv-launch", (char *) NULL);
+  pv_complain ("Cannot start bubblewrap, and cannot execute \"%s\" to say why: %s", self->explain,
+               strerror (errno));
+}
+
+static int
+get_status (const PvOutside *self)
+{
+  if (self->status >= 0)
+    return self->status;
+  if (self->started || WIFSIGNALED (self->child_status))
+    return pv_status_from_wait (self->child_status);
+
+  explain_failure (self);
+  return PV_STATUS_LAUNCHER_FAILED;
+}
+
+/**
+ * pv_outside:
+ *
+ * Options: `--child=PID` bubblewrap, `--link=FD` the socket, `--errors=FD` bubblewrap's standard
+ * error, `--explain=PROGRAM` run with @errors as its standard input if bubblewrap fails.  Further
+ * fds that were inherited are leases, which are held by being open.  All signals are blocked.
+ *
+ * Returns: the exit status of the launcher
+ */
+int
+pv_outside (int argc, char **argv)
+{
+  PvOutside self = { .link = -1, .errors = -1, .status = -1 };
+  sigset_t watched;
+  int signals;
+
+  if (!parse (&self, argc, argv))
+    {
+      pv_complain ("Cannot supervise: invalid arguments");
+      return PV_STATUS_LAUNCHER_FAILED;
+    }
+
+  pv_forwarded_signals (&watched);
+  sigaddset (&watched, SIGCHLD);
+  signals = signalfd (-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+  prctl (PR_SET_NAME, "pv-supervise");
+  prctl (PR_SET_CHILD_SUBREAPER, 1);
+
+  wait_for_end (&self, signals);
+  return get_status (&self);
+}

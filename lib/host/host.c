@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/host.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/openat2.h"
+#include "host/etc-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What does not exist is not shared, and that is no error. */
+static PvHostPath *
+open_if_there (const char *path)
+{
+  if (path == NULL || path[0] != '/')
+    return NULL;
+  return pv_host_path_open (path, NULL);
+}
+
+static char *
+get_home_name (char **environment, const PvIdentity *identity)
+{
+  const char *home = g_environ_getenv (environment, "HOME");
+
+  return g_strdup (home != NULL && home[0] == '/' ? home : identity->home);
+}
+
+/* The kernel's name of it, which has no links.  A folder that was deleted has none. */
+static PvHostPath *
+open_cwd (void)
+{
+  g_autofree char *path = g_file_read_link ("/proc/self/cwd", NULL);
+
+  return open_if_there (path);
+}
+
+static gboolean
+is_below (const char *path, const PvHostPath *folder)
+{
+  return folder != NULL && g_str_has_prefix (path, folder->asked)
+         && path[strlen (folder->asked)] == '/';
+}
+
+/* A file that is named by an absolute path needs a mount only where no shared folder has it. */
+static PvHostPath *
+open_named_file (const PvHost *self, const char *variable)
+{
+  const char *path = g_environ_getenv (self->environment, variable);
+
+  if (path == NULL || is_below (path, self->home) || is_below (path, self->runtime_dir)
+      || is_below (path, self->tmp))
+    return NULL;
+  return open_if_there (path);
+}
+
+/**
+ * pv_host_gather:
+ * @environment: (array zero-terminated=1): of the caller
+ *
+ * Returns: (transfer full): what the plan needs to know, or %NULL with @error set
+ */
+PvHost *
+pv_host_gather (char **environment, GError **error)
+{
+  g_autoptr (PvHost) self = g_new0 (PvHost, 1);
+  pv_autofd etc_fd = pv_openat2 (AT_FDCWD, "/etc", O_PATH | O_DIRECTORY, 0, PV_RESOLVE_ANYWHERE);
+
+  if (etc_fd < 0)
+    {
+      pv_error_set_errno (error, errno, "Cannot open \"/etc\"");
+      return NULL;
+    }
+
+  self->environment = g_strdupv (environment);
+  self->identity = pv_identity_get (etc_fd, getuid (), getgid ());
+  self->home_name = get_home_name (environment, self->identity);
+  self->home = open_if_there (self->home_name);
+  self->cwd = open_cwd ();
+  self->runtime_dir = open_if_there (g_environ_getenv (environment, "XDG_RUNTIME_DIR"));
+  self->tmp = open_if_there ("/tmp");
+  self->wayland = open_named_file (self, "WAYLAND_DISPLAY");
+  self->xauthority = open_named_file (self, "XAUTHORITY");
+  self->files = pv_host_files_read (etc_fd);
+  self->zone = pv_host_zone_read (etc_fd);
+  return g_steal_pointer (&self);
+}
+
+void
+pv_host_free (PvHost *host)
+{
+  if (host == NULL)
+    return;
+  g_strfreev (host->environment);
+  g_clear_pointer (&host->identity, pv_identity_free);
+  g_clear_pointer (&host->home, pv_host_path_free);
+  g_free (host->home_name);
+  g_clear_pointer (&host->cwd, pv_host_path_free);
+  g_clear_pointer (&host->runtime_dir, pv_host_path_free);
+  g_clear_pointer (&host->tmp, pv_host_path_free);
+  g_clear_pointer (&host->wayland, pv_host_path_free);
+  g_clear_pointer (&host->xauthority, pv_host_path_free);
+  g_clear_pointer (&host->files, g_ptr_array_unref);
+  g_free (host->zone);
+  g_free (host);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "launch/bwrap-args.h"
+
+/**
+ * pv_bwrap_list_files:
+ * @plan: a plan
+ *
+ * Returns: (transfer container) (element-type PvMount): those that need a file's contents, in the
+ *  order in which pv_bwrap_args() wants their fds
+ */
+GPtrArray *
+pv_bwrap_list_files (const PvPlan *plan)
+{
+  GPtrArray *files = g_ptr_array_new ();
+
+  for (guint i = 0; i < plan->mounts->len; i++)
+    {
+      PvMount *mount = g_ptr_array_index (plan->mounts, i);
+
+      if (mount->kind == PV_MOUNT_FILE)
+        g_ptr_array_add (files, mount);
+    }
+  return files;
+}
+
+static void
+add (GPtrArray *args, const char *word)
+{
+  g_ptr_array_add (args, g_strdup (word));
+}
+
+static char *
+get_source (const PvMount *mount, PvBwrapSources sources)
+{
+  if (sources == PV_BWRAP_BY_PATH || mount->fd < 0)
+    return g_strdup (mount->source);
+  if (mount->sub == NULL)
+    return g_strdup_printf ("/proc/self/fd/%d", mount->fd);
+  return g_strdup_printf ("/proc/self/fd/%d/%s", mount->fd, mount->sub);
+}
+
+static void
+add_mount (GPtrArray *args, const PvMount *mount, PvBwrapSources sources, int file_fd)
+{
+  if (mount->mode != 0 && mount->kind != PV_MOUNT_LINK)
+    {
+      add (args, "--perms");
+      g_ptr_array_add (args, g_strdup_printf ("%04o", mount->mode));
+    }
+
+  g_ptr_array_add (args, g_strconcat ("--", pv_mount_kind_to_option (mount->kind), NULL));
+  if (mount->kind == PV_MOUNT_FILE)
+    g_ptr_array_add (args, g_strdup_printf ("%d", file_fd));
+  else if (mount->kind == PV_MOUNT_LINK)
+    add (args, mount->source);
+  else if (pv_mount_is_bind (mount))
+    g_ptr_array_add (args, get_source (mount, sources));
+  add (args, mount->dest);
+}
+
+static void
+add_edits (GPtrArray *args, const GPtrArray *edits)
+{
+  for (guint i = 0; i < edits->len; i++)
+    {
+      const PvEnvironmentEdit *edit = g_ptr_array_index (edits, i);
+
+      add (args, edit->value != NULL ? "--setenv" : "--unsetenv");
+      add (args, edit->name);
+      if (edit->value != NULL)
+        add (args, edit->value);
+    }
+}
+
+static void
+add_namespaces (GPtrArray *args, const PvPlan *plan)
+{
+  /* As uid 0 bubblewrap would leave the program every capability. */
+  add (args, "--cap-drop");
+  add (args, "ALL");
+  if (!plan->share_pid)
+    {
+      add (args, "--unshare-pid");
+      add (args, "--as-pid-1");
+    }
+  if (!plan->share_net)
+    add (args, "--unshare-net");
+}
+
+/**
+ * pv_bwrap_args:
+ * @plan: a plan
+ * @sources: how the sources of binds are named
+ * @file_fds: an fd for each of pv_bwrap_list_files()
+ *
+ * Returns: (transfer full) (element-type utf8): bubblewrap's options, without the program
+ */
+GPtrArray *
+pv_bwrap_args (const PvPlan *plan, PvBwrapSources sources, const int *file_fds)
+{
+  GPtrArray *args = g_ptr_array_new_full (512, g_free);
+  gsize n_files = 0;
+
+  add_namespaces (args, plan);
+  for (guint i = 0; i < plan->mounts->len; i++)
+    {
+      const PvMount *mount = g_ptr_array_index (plan->mounts, i);
+      int file_fd = mount->kind == PV_MOUNT_FILE ? file_fds[n_files++] : -1;
+
+      add_mount (args, mount, sources, file_fd);
+    }
+  add_edits (args, plan->edits);
+  add (args, "--chdir");
+  add (args, plan->cwd);
+  return args;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Starts bubblewrap, and becomes the supervisor outside while it works. */
+#include "launch/launch.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "launch/bwrap-args.h"
+#include "launch/fd-set.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Bubblewrap counts the program's arguments in its limit of 9,000, and a single page of arguments
+ * is what people want to read in ps(1): more goes through the memory file. */
+#define MAX_PLAIN_ARGS 1000
+#define MAX_PLAIN_BYTES (64 * 1024)
+
+static gboolean
+is_long (char **program)
+{
+  gsize bytes = 0;
+  gsize count;
+
+  for (count = 0; program[count] != NULL; count++)
+    bytes += strlen (program[count]) + 1;
+  return count > MAX_PLAIN_ARGS || bytes > MAX_PLAIN_BYTES;
+}
+
+static void
+add_fds (GPtrArray *orders, const char *option, const GPtrArray *locks)
+{
+  for (guint i = 0; i < locks->len; i++)
+    g_ptr_array_add (orders, g_strdup_printf ("--%s=%d", option,
+                                              pv_lock_get_fd (g_ptr_array_index (locks, i))));
+}
+
+/* What must be found where it was to be mounted. */
+static gboolean
+add_expectations (GPtrArray *orders, const PvPlan *plan, GError **error)
+{
+  for (guint i = 0; i < plan->mounts->len; i++)
+    {
+      const PvMount *mount = g_ptr_array_index (plan->mounts, i);
+      const char *sub = mount->sub != NULL ? mount->sub : "";
+      struct stat st;
+
+      if (mount->fd < 0)
+        continue;
+      if (fstatat (mount->fd, sub, &st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+        return pv_error_set_errno (error, errno, "Cannot look at \"%s\"", mount->source);
+      g_ptr_array_add (orders, g_strdup_printf ("--expect=%llx:%llu:%s",
+                                                (unsigned long long) st.st_dev,
+                                                (unsigned long long) st.st_ino, mount->dest));
+    }
+  return TRUE;
+}
+
+static GPtrArray *
+make_orders (const PvLaunchInput *input, const PvFdSet *set, GError **error)
+{
+  g_autoptr (GPtrArray) orders = g_ptr_array_new_with_free_func (g_free);
+
+  g_ptr_array_add (orders, g_strdup_printf ("--link=%d", set->link_inside));
+  g_ptr_array_add (orders, g_strdup_printf ("--error-output=%d", set->error_output));
+  add_fds (orders, "lease", set->inside_leases);
+  add_fds (orders, "keep", set->program_leases);
+  for (guint i = 0; i < input->pass_fds->len; i++)
+    g_ptr_array_add (orders,
+                     g_strdup_printf ("--keep=%d", g_array_index (input->pass_fds, int, i)));
+  if (set->inside_leases->len > 0
+      && pv_lock_is_process_oriented (g_ptr_array_index (set->inside_leases, 0)))
+    g_ptr_array_add (orders, g_strdup ("--process-oriented"));
+  if (!add_expectations (orders, input->plan, error))
+    return NULL;
+
+  if (is_long (input->program))
+    {
+      g_ptr_array_add (orders, g_strdup ("--"));
+      for (gsize i = 0; input->program[i] != NULL; i++)
+        g_ptr_array_add (orders, g_strdup (input->program[i]));
+    }
+  return g_steal_pointer (&orders);
+}
+
+/* bwrap --args FD -- /proc/self/fd/FD --inside=FD -- PROGRAM ARG… */
+static char **
+make_argv (const PvLaunchInput *input, const PvFdSet *set, int args_fd, int orders_fd)
+{
+  GPtrArray *argv = g_ptr_array_new ();
+
+  g_ptr_array_add (argv, g_strdup ("bwrap"));
+  g_ptr_array_add (argv, g_strdup ("--args"));
+  g_ptr_array_add (argv, g_strdup_printf ("%d", args_fd));
+  g_ptr_array_add (argv, g_strdup ("--"));
+  g_ptr_array_add (argv, g_strdup_printf ("/proc/self/fd/%d", set->supervise));
+  g_ptr_array_add (argv, g_strdup_printf ("--inside=%d", orders_fd));
+  if (!is_long (input->program))
+    {
+      g_ptr_array_add (argv, g_strdup ("--"));
+      for (gsize i = 0; input->program[i] != NULL; i++)
+        g_ptr_array_add (argv, g_strdup (input->program[i]));
+    }
+  g_ptr_array_add (argv, NULL);
+  return (char **) g_ptr_array_free (argv, FALSE);
+}
+
+/* Borrows the strings. */
+static char **
+without_loader_variables (char **environment)
+{
+  GPtrArray *kept = g_ptr_array_new ();
+
+  for (gsize i = 0; environment[i] != NULL; i++)
+    {
+      if (!pv_environment_is_for_loader (environment[i]))
+        g_ptr_array_add (kept, environment[i]);
+    }
+  g_ptr_array_add (kept, NULL);
+  return (char **) g_ptr_array_free (kept, FALSE);
+}
+
+static void
+init_spawn (const PvFdSet *set, const sigset_t *mask, posix_spawn_file_actions_t *actions,
+            posix_spawnattr_t *attributes)
+{
+  sigset_t to_default;
+
+  posix_spawn_file_actions_init (actions);
+  posix_spawn_file_actions_adddup2 (actions, set->errors, STDERR_FILENO);
+  /* An fd on itself: glibc takes close-on-exec away in the child, since 2.29. */
+  for (guint i = 0; i < set->inherited->len; i++)
+    {
+      int fd = g_array_index (set->inherited, int, i);
+
+      posix_spawn_file_actions_adddup2 (actions, fd, fd);
+    }
+
+  /* Bubblewrap cannot wait for its child where SIGCHLD is ignored. */
+  sigemptyset (&to_default);
+  sigaddset (&to_default, SIGCHLD);
+  posix_spawnattr_init (attributes);
+  posix_spawnattr_setsigmask (attributes, mask);
+  posix_spawnattr_setsigdefault (attributes, &to_default);
+  posix_spawnattr_setflags (attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+}
+
+static gboolean
+spawn (const PvLaunchInput *input, const PvFdSet *set, char **argv, const sigset_t *mask,
+       pid_t *ret_pid, GError **error)
+{
+  g_autofree char **environment = without_loader_variables (input->environment);
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  int result;
+
+  init_spawn (set, mask, &actions, &attributes);
+  result = posix_spawn (ret_pid, input->bwrap, &actions, &attributes, argv, environment);
+  posix_spawnattr_destroy (&attributes);
+  posix_spawn_file_actions_destroy (&actions);
+  if (result != 0)
+    return pv_error_set_errno (error, result, "Cannot execute bubblewrap \"%s\"", input->bwrap);
+  return TRUE;
+}
+
+/* The leases and the channels go with this process. */
+static gboolean
+keep_across_exec (const PvLaunchInput *input, const PvFdSet *set, GError **error)
+{
+  if (!pv_fd_set_inherited (set->link_outside, TRUE, error)
+      || !pv_fd_set_inherited (set->errors, TRUE, error))
+    return FALSE;
+
+  for (guint i = 0; i < input->leases->len; i++)
+    {
+      const PvLock *lock = g_ptr_array_index (input->leases, i);
+
+      if (!pv_fd_set_inherited (pv_lock_get_fd (lock), TRUE, error))
+        return FALSE;
+      /* To close any fd of such a file, even by exec, would lose the lock. */
+      if (pv_lock_is_process_oriented (lock)
+          && (!pv_fd_set_inherited (
+                pv_lock_get_fd (g_ptr_array_index (set->inside_leases, i)), TRUE, error)
+              || !pv_fd_set_inherited (
+                pv_lock_get_fd (g_ptr_array_index (set->program_leases, i)), TRUE, error)))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+become_supervisor (const PvLaunchInput *input, const PvFdSet *set, pid_t child, GError **error)
+{
+  g_autofree char *child_option = g_strdup_printf ("--child=%d", child);
+  g_autofree char *link_option = g_strdup_printf ("--link=%d", set->link_outside);
+  g_autofree char *errors_option = g_strdup_printf ("--errors=%d", set->errors);
+  g_autofree char *explain_option = g_strdup_printf ("--explain=%s", input->explain);
+  const char *argv[] = { "pv-supervise", "--outside", child_option, link_option, errors_option,
+                         explain_option, "--", input->program[0], NULL };
+
+  if (keep_across_exec (input, set, error))
+    {
+      execve (input->supervise, (char *const *) argv, input->environment);
+      pv_error_set_errno (error, errno, "Cannot execute \"%s\"", input->supervise);
+    }
+  kill (child, SIGKILL);
+  waitpid (child, NULL, 0);
+  return FALSE;
+}
+
+/* What pv-supervise watches; the rest keeps its meaning, so that Ctrl-Z stops this process too. */
+static void
+list_passed_on (sigset_t *set)
+{
+  static const int numbers[]
+    = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD };
+
+  sigemptyset (set);
+  for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
+    sigaddset (set, numbers[i]);
+}
+
+/**
+ * pv_launch_exec:
+ * @input: what to start
+ *
+ * Starts bubblewrap with the program, and becomes `pv-supervise`, which waits for it.
+ *
+ * Returns: only if it failed, %FALSE with @error set
+ */
+gboolean
+pv_launch_exec (const PvLaunchInput *input, GError **error)
+{
+  g_autoptr (PvFdSet) set = pv_fd_set_new (input, error);
+  g_autoptr (GPtrArray) args = NULL;
+  g_autoptr (GPtrArray) orders = NULL;
+  g_auto (GStrv) argv = NULL;
+  sigset_t passed_on, old_mask;
+  int args_fd, orders_fd;
+  pid_t child;
+
+  if (set == NULL)
+    return FALSE;
+  args = pv_bwrap_args (input->plan, PV_BWRAP_BY_FD, (const int *) (gconstpointer) set->files->data);
+  orders = make_orders (input, set, error);
+  if (orders == NULL)
+    return FALSE;
+  args_fd = pv_fd_set_add_strings (set, "bwrap-args", args, error);
+  orders_fd = args_fd < 0 ? -1 : pv_fd_set_add_strings (set, "orders", orders, error);
+  if (orders_fd < 0)
+    return FALSE;
+  argv = make_argv (input, set, args_fd, orders_fd);
+
+  /* From here on these wait for the supervisor, who passes them on. */
+  list_passed_on (&passed_on);
+  sigprocmask (SIG_BLOCK, &passed_on, &old_mask);
+  if (spawn (input, set, argv, &old_mask, &child, error))
+    become_supervisor (input, set, child, error);
+  sigprocmask (SIG_SETMASK, &old_mask, NULL);
+  return FALSE;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+#include "lock/lock.h"
+#include "plan/plan.h"
+
+/**
+ * PvLaunchInput: all that is needed to start a plan.  Everything is borrowed.
+ * @plan: what the container will be
+ * @bwrap: (type filename): bubblewrap
+ * @supervise: (type filename): pv-supervise
+ * @explain: (type filename): what explains bubblewrap's failures
+ * @environment: (array zero-terminated=1): of the caller
+ * @leases: (element-type PvLock): the locks that must be held as long as the container lives
+ * @pass_fds: (element-type int): inherited fds that the program gets
+ * @program: (array zero-terminated=1): the program and its arguments
+ */
+typedef struct
+{
+  const PvPlan *plan;
+  const char *bwrap;
+  const char *supervise;
+  const char *explain;
+  char **environment;
+  GPtrArray *leases;
+  GArray *pass_fds;
+  char **program;
+} PvLaunchInput;
+
+gboolean pv_launch_exec (const PvLaunchInput *input, GError **error);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+#include "host/host.h"
+#include "plan/environment.h"
+#include "plan/mount.h"
+#include "runtime/contents.h"
+#include "runtime/runtime.h"
+
+/**
+ * PvShareRequest: a path of the host that was asked for.
+ * @path: resolved
+ * @read_only: whether it is to be read-only
+ */
+typedef struct
+{
+  PvHostPath *path;
+  gboolean read_only;
+} PvShareRequest;
+
+/**
+ * PvHomeKind: which home folder the program gets.
+ * @PV_HOME_SHARED: the user's own
+ * @PV_HOME_PRIVATE: another folder at the same path
+ * @PV_HOME_EMPTY: an empty one that is gone afterwards
+ */
+typedef enum
+{
+  PV_HOME_SHARED,
+  PV_HOME_PRIVATE,
+  PV_HOME_EMPTY,
+} PvHomeKind;
+
+/**
+ * PvPlanInput: all that a plan is made from.  Everything is borrowed.
+ * @runtime, @contents: what is run in
+ * @host: where
+ * @shares: (element-type PvShareRequest): what was asked for by name
+ * @home_kind: which home
+ * @private_home: (nullable): the folder, for %PV_HOME_PRIVATE
+ * @share_pid, @share_net: whether these namespaces are the host's
+ * @edits: (element-type PvEnvironmentEdit): what the user changes in the environment
+ */
+typedef struct
+{
+  const PvRuntime *runtime;
+  const PvRuntimeContents *contents;
+  const PvHost *host;
+  GPtrArray *shares;
+  PvHomeKind home_kind;
+  const PvHostPath *private_home;
+  gboolean share_pid;
+  gboolean share_net;
+  GPtrArray *edits;
+} PvPlanInput;
+
+/**
+ * PvPlan: what the container will be.  Immutable; borrows fds from its input.
+ * @mounts: (element-type PvMount): in the order in which they are made
+ * @edits: (element-type PvEnvironmentEdit): against the caller's environment
+ * @cwd: (type filename): the program's current folder
+ * @share_pid, @share_net: whether these namespaces are the host's
+ * @notices: (element-type utf8): what the user should be told
+ */
+typedef struct
+{
+  GPtrArray *mounts;
+  GPtrArray *edits;
+  char *cwd;
+  gboolean share_pid;
+  gboolean share_net;
+  GPtrArray *notices;
+} PvPlan;
+
+PvPlan *pv_plan_new (const PvPlanInput *input, GError **error);
+void pv_plan_free (PvPlan *plan);
+guint pv_plan_count_mounts (const PvPlan *plan);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PvPlan, pv_plan_free)

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* /usr and what leads to it, for the three layouts of a runtime.
+ *
+ * A complete root is mounted child by child onto bubblewrap's own root, so that mount points can be
+ * made in it.  All of it is mounted once more at /.runtime: /.ref, /etc and whatever else lies in it
+ * are links to there, which cost nothing. */
+#include "plan/root.h"
+
+#include "base/dir.h"
+#include "plan/shares.h"
+
+#include <string.h>
+
+#define WHOLE ".runtime"
+#define WHY_USR "the runtime"
+#define WHY_LINK "a root link of the runtime"
+
+/* These are made by the container itself, or belong to the host. */
+static const char *const made_elsewhere[] = {
+  ".ref", ".runtime", "boot",  "dev", "etc", "home", "lost+found", "media",
+  "mnt",  "proc",     "root", "run", "sys", "tmp",  "usr",        "var",
+};
+
+/* bin, sbin and all of lib*, but not libexec. */
+static gboolean
+is_root_folder (const char *name)
+{
+  return strcmp (name, "bin") == 0 || strcmp (name, "sbin") == 0
+         || (g_str_has_prefix (name, "lib") && strcmp (name, "libexec") != 0);
+}
+
+static gboolean
+is_made_elsewhere (const char *name)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (made_elsewhere); i++)
+    {
+      if (strcmp (name, made_elsewhere[i]) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+has_entry (const GPtrArray *entries, const char *name)
+{
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const PvEntry *entry = g_ptr_array_index (entries, i);
+
+      if (strcmp (entry->name, name) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+mount_merged_usr (GPtrArray *mounts, const PvRuntime *runtime, const GPtrArray *top)
+{
+  pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, runtime->path, runtime->fd, NULL, "/usr",
+                  WHY_USR);
+  for (guint i = 0; i < top->len; i++)
+    {
+      const PvEntry *entry = g_ptr_array_index (top, i);
+      g_autofree char *target = g_strconcat ("usr/", entry->name, NULL);
+      g_autofree char *dest = g_strconcat ("/", entry->name, NULL);
+
+      if (is_root_folder (entry->name))
+        pv_mounts_link (mounts, target, dest, WHY_LINK);
+    }
+  if (has_entry (top, ".ref"))
+    pv_mounts_link (mounts, "usr/.ref", "/.ref", "the runtime's lock file");
+}
+
+static void
+mount_root_folder (GPtrArray *mounts, const PvRuntime *runtime, const PvEntry *entry)
+{
+  g_autofree char *dest = g_strconcat ("/", entry->name, NULL);
+
+  if (entry->target != NULL)
+    pv_mounts_link (mounts, entry->target, dest, WHY_LINK);
+  else
+    pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, runtime->path, runtime->fd, entry->name, dest,
+                    WHY_USR);
+}
+
+/* Something else at the top, such as /opt: a link will do, unless something is shared below it. */
+static void
+link_other (GPtrArray *mounts, const char *below, const char *dest, const GPtrArray *shares)
+{
+  g_autofree char *target = g_strconcat (WHOLE "/", below, NULL);
+
+  if (!pv_shares_reach_into (shares, dest))
+    pv_mounts_link (mounts, target, dest, "the runtime's own");
+}
+
+static void
+mount_complete_root (GPtrArray *mounts, const PvRuntime *runtime, const GPtrArray *top,
+                     const GPtrArray *shares)
+{
+  pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, runtime->path, runtime->fd, NULL, "/" WHOLE,
+                  "what links from /etc and elsewhere lead to");
+  pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, runtime->path, runtime->fd, "usr", "/usr",
+                  WHY_USR);
+  for (guint i = 0; i < top->len; i++)
+    {
+      const PvEntry *entry = g_ptr_array_index (top, i);
+      g_autofree char *dest = g_strconcat ("/", entry->name, NULL);
+
+      if (is_root_folder (entry->name))
+        mount_root_folder (mounts, runtime, entry);
+      else if (!is_made_elsewhere (entry->name))
+        link_other (mounts, entry->name, dest, shares);
+    }
+  if (has_entry (top, ".ref"))
+    pv_mounts_link (mounts, WHOLE "/.ref", "/.ref", "the runtime's lock file");
+}
+
+/* The host's own root: its /usr, and its /etc as it is. */
+static void
+mount_host (GPtrArray *mounts, const PvRuntime *runtime, const GPtrArray *top)
+{
+  pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, "/usr", -1, NULL, "/usr", "the host's own");
+  for (guint i = 0; i < top->len; i++)
+    {
+      const PvEntry *entry = g_ptr_array_index (top, i);
+
+      if (is_root_folder (entry->name))
+        mount_root_folder (mounts, runtime, entry);
+    }
+  pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, "/etc", -1, NULL, "/etc", "the host's own");
+}
+
+/**
+ * pv_root_mount:
+ * @mounts: (inout): gets `/usr`, and what leads to it from the root
+ * @shares: what is shared: nothing else may be put in its way
+ */
+void
+pv_root_mount (GPtrArray *mounts, const PvPlanInput *input, const GPtrArray *shares)
+{
+  const GPtrArray *top = input->contents->top;
+
+  switch (input->runtime->layout)
+    {
+    case PV_RUNTIME_HOST:
+      mount_host (mounts, input->runtime, top);
+      break;
+    case PV_RUNTIME_MERGED_USR:
+      mount_merged_usr (mounts, input->runtime, top);
+      break;
+    case PV_RUNTIME_COMPLETE_ROOT:
+    default:
+      mount_complete_root (mounts, input->runtime, top, shares);
+      break;
+    }
+}
+
+/**
+ * pv_root_get_whole:
+ *
+ * Returns: (transfer none): the folder in the container in which all of the runtime is
+ */
+const char *
+pv_root_get_whole (const PvRuntime *runtime)
+{
+  switch (runtime->layout)
+    {
+    case PV_RUNTIME_HOST:
+      return "";
+    case PV_RUNTIME_MERGED_USR:
+      return "/usr";
+    case PV_RUNTIME_COMPLETE_ROOT:
+    default:
+      return "/" WHOLE;
+    }
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+#include "lock/lock.h"
+
+/**
+ * PvRuntimeLayout:
+ * @PV_RUNTIME_HOST: the host's own root
+ * @PV_RUNTIME_MERGED_USR: the folder is a merged `/usr`
+ * @PV_RUNTIME_COMPLETE_ROOT: the folder is a root, with `usr/` in it
+ */
+typedef enum
+{
+  PV_RUNTIME_HOST,
+  PV_RUNTIME_MERGED_USR,
+  PV_RUNTIME_COMPLETE_ROOT,
+} PvRuntimeLayout;
+
+/**
+ * PvRuntimeName: what the user asked for, and where to look for it.
+ * @name: (type filename): absolute, or relative to @base, or to the current folder and then to
+ *  @store_dirs; empty: the host
+ * @base: (type filename) (nullable): where a relative @name is looked for
+ * @store_dirs: (array zero-terminated=1): the store, first the user's
+ * @machine: what uname(2) says of this machine
+ */
+typedef struct
+{
+  const char *name;
+  const char *base;
+  char **store_dirs;
+  const char *machine;
+} PvRuntimeName;
+
+/**
+ * PvRuntime: a runtime that was found.  Immutable.
+ * @name: (type filename): as the user gave it
+ * @path: (type filename): where the folder was when it was opened; for messages, and for those who
+ *  want to do the same again by hand
+ * @fd: the folder, `O_PATH`, close-on-exec: what is mounted is this, whatever happens to @path
+ * @layout: what is in it
+ */
+typedef struct
+{
+  char *name;
+  char *path;
+  int fd;
+  PvRuntimeLayout layout;
+} PvRuntime;
+
+PvRuntime *pv_runtime_look_up (const PvRuntimeName *name, GError **error);
+PvRuntime *pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **ret_lock,
+                               GError **ret_why_not_locked, GError **error);
+void pv_runtime_free (PvRuntime *runtime);
+const char *pv_runtime_layout_to_string (PvRuntimeLayout layout);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PvRuntime, pv_runtime_free)

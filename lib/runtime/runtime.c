@@ -256,6 +256,39 @@ is_in_store (const PvRuntime *self, char **store_dirs)
   return FALSE;
 }
 
+static gboolean
+may_create (const PvRuntime *self, const PvRuntimeName *name)
+{
+  return self->layout != PV_RUNTIME_HOST && !is_in_store (self, name->store_dirs);
+}
+
+/* A lock file that was there and has gone meanwhile is created like one that never was: whoever
+ * deleted it may be about to put another runtime there, or may not. */
+static PvLock *
+acquire_lock (const PvRuntime *runtime, const PvRuntimeName *name, const PvLockWait *wait,
+              int *ret_folder_fd, GError **error)
+{
+  const PvLockFolder folder = { .open = open_for_lock, .data = name };
+  g_autoptr (GError) local_error = NULL;
+  PvLock *lock;
+
+  if (has_lock_file (runtime))
+    {
+      lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, PV_LOCK_FLAGS_NONE, wait,
+                              ret_folder_fd, &local_error);
+      if (lock != NULL)
+        return lock;
+      if (!g_error_matches (local_error, PV_ERROR, PV_ERROR_NOT_FOUND))
+        {
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return NULL;
+        }
+    }
+  return pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED,
+                          may_create (runtime, name) ? PV_LOCK_CREATE : PV_LOCK_FLAGS_NONE, wait,
+                          ret_folder_fd, error);
+}
+
 /* That a lock file is there, but cannot be locked, is an error; that there is none and none can be
  * made, or that the filesystem has no locks, is not. */
 static gboolean
@@ -285,21 +318,15 @@ PvRuntime *
 pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **ret_lock,
                     GError **ret_why_not_locked, GError **error)
 {
-  const PvLockFolder folder = { .open = open_for_lock, .data = name };
   g_autoptr (PvRuntime) runtime = look_up (name, error);
   g_autoptr (GError) local_error = NULL;
-  PvLockFlags flags = PV_LOCK_FLAGS_NONE;
   int locked_fd;
 
   *ret_lock = NULL;
   if (runtime == NULL)
     return NULL;
 
-  if (runtime->layout != PV_RUNTIME_HOST && !is_in_store (runtime, name->store_dirs))
-    flags |= PV_LOCK_CREATE;
-
-  *ret_lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, flags, wait, &locked_fd,
-                               &local_error);
+  *ret_lock = acquire_lock (runtime, name, wait, &locked_fd, &local_error);
   g_clear_pointer (&runtime, pv_runtime_free);
   if (*ret_lock != NULL)
     return with_path (runtime_new (name, locked_fd, error));

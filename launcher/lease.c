@@ -63,18 +63,16 @@ say_waiting (const char *path, PvLockMode mode, int holder, gpointer data)
 static gboolean
 check_filesystem (const PvOptions *options, const PvLock *lock, GError **error)
 {
-  g_autofree char *path = pv_lock_get_path (lock);
+  g_autofree char *path = NULL;
   const char *name;
+  PvFilesystemKind kind = pv_filesystem_get_kind (pv_lock_get_fd (lock), &name);
 
-  switch (pv_filesystem_get_kind (pv_lock_get_fd (lock), &name))
+  if (kind == PV_FILESYSTEM_LOCAL)
+    return TRUE;
+  path = pv_lock_get_path (lock);
+  if (kind == PV_FILESYSTEM_OVERLAY)
     {
-    case PV_FILESYSTEM_OVERLAY:
-      pv_info ("The lock \"%s\" lies on an overlay: only users of the same mount see it", path);
-      return TRUE;
-    case PV_FILESYSTEM_REMOTE:
-      break;
-    case PV_FILESYSTEM_LOCAL:
-    default:
+      pv_warning ("The lock \"%s\" lies on an overlay: only users of the same mount see it", path);
       return TRUE;
     }
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +34,7 @@ struct _PvBootstrap
   GString *line;        /* of the log, not yet complete */
   GString *log;         /* its last lines */
   char *problem;        /* the first error that it reported */
+  char *tmp_dir;        /* for its temporary files, absolute */
 };
 
 static void
@@ -98,7 +101,7 @@ prepare_child (gpointer data G_GNUC_UNUSED)
 }
 
 static char **
-get_environment (void)
+get_environment (const char *tmp_dir)
 {
   char **environment = g_get_environ ();
   const char *path = g_environ_getenv (environment, "PATH");
@@ -106,7 +109,35 @@ get_environment (void)
                                          ":/usr/local/sbin:/usr/sbin:/sbin", NULL);
 
   environment = g_environ_setenv (environment, "PATH", longer, TRUE);
+  environment = g_environ_setenv (environment, "TMPDIR", tmp_dir, TRUE);
   return g_environ_setenv (environment, "LC_ALL", "C.UTF-8", TRUE);
+}
+
+/* It does not always clean up when it is stopped early.  As an ordinary user it becomes somebody
+ * else, who must be able to enter the folder. */
+static char *
+make_tmp_dir (GError **error)
+{
+  g_autofree char *path = g_build_filename (g_get_tmp_dir (), "pv-runtime-build-XXXXXX", NULL);
+
+  if (g_mkdtemp (path) == NULL || chmod (path, 0755) < 0)
+    {
+      pv_error_set_errno (error, errno, "Cannot create folder \"%s\"", path);
+      return NULL;
+    }
+  return g_steal_pointer (&path);
+}
+
+static void
+remove_tmp_dir (const char *path)
+{
+  g_autofree char *parent = g_path_get_dirname (path);
+  g_autofree char *name = g_path_get_basename (path);
+  pv_autofd fd = open (parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  g_autoptr (GError) local_error = NULL;
+
+  if (fd >= 0 && !pv_tree_remove_at (fd, name, &local_error))
+    pv_warning ("%s, ignoring", local_error->message);
 }
 
 /**
@@ -121,7 +152,7 @@ PvBootstrap *
 pv_bootstrap_start (char **argv, int signal_fd, PvProgress *progress, GError **error)
 {
   g_autoptr (PvBootstrap) bootstrap = g_new0 (PvBootstrap, 1);
-  g_auto (GStrv) environment = get_environment ();
+  g_auto (GStrv) environment = NULL;
   g_autoptr (GError) local_error = NULL;
 
   bootstrap->tar_fd = bootstrap->log_fd = -1;
@@ -129,7 +160,11 @@ pv_bootstrap_start (char **argv, int signal_fd, PvProgress *progress, GError **e
   bootstrap->progress = progress;
   bootstrap->line = g_string_new (NULL);
   bootstrap->log = g_string_new (NULL);
+  bootstrap->tmp_dir = make_tmp_dir (error);
+  if (bootstrap->tmp_dir == NULL)
+    return NULL;
 
+  environment = get_environment (bootstrap->tmp_dir);
   if (!g_spawn_async_with_pipes (NULL, argv, environment,
                                  G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH_FROM_ENVP,
                                  prepare_child, NULL, &bootstrap->pid, NULL, &bootstrap->tar_fd,
@@ -161,7 +196,7 @@ keep_line (PvBootstrap *bootstrap, char *text)
 
   /* What it does ends with dots; the rest of what it says is for those who look for a fault. */
   if (g_str_has_prefix (text, "I: ") && g_str_has_suffix (text, "...")
-      && strstr (text, "tempdir") == NULL)
+      && strstr (text, "tempdir") == NULL && strstr (text, "received signal") == NULL)
     {
       text[strlen (text) - 3] = '\0';
       pv_progress_set_stage (bootstrap->progress, text + 3);
@@ -367,5 +402,8 @@ pv_bootstrap_free (PvBootstrap *bootstrap)
   g_string_free (bootstrap->line, TRUE);
   g_string_free (bootstrap->log, TRUE);
   g_free (bootstrap->problem);
+  if (bootstrap->tmp_dir != NULL)
+    remove_tmp_dir (bootstrap->tmp_dir);
+  g_free (bootstrap->tmp_dir);
   g_free (bootstrap);
 }

@@ -99,7 +99,7 @@ map_entry (struct archive_entry *entry, PvLayout layout, GError **error)
 
       if (mapped_link == NULL)
         return pv_error_set (error, PV_ERROR_INVALID,
-                             "Cannot extract \"%s\": \"%s\", of which it is a hard link, is left out",
+                             "Cannot extract \"%s\": its other name \"%s\" is left out",
                              path, link);
       archive_entry_set_hardlink (entry, mapped_link);
     }

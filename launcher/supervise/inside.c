@@ -3,6 +3,7 @@
 #include "supervise/inside.h"
 #include "supervise/fds.h"
 #include "supervise/message.h"
+#include "supervise/nodes.h"
 #include "supervise/orders.h"
 #include "supervise/program.h"
 
@@ -138,7 +139,7 @@ handle_signal (PvInside *self)
 {
   struct signalfd_siginfo info;
 
-  if (TEMP_FAILURE_RETRY (read (self->signals, &info, sizeof info)) != (ssize_t) sizeof info)
+  if (PV_RETRY (read (self->signals, &info, sizeof info)) != (long) sizeof info)
     return;
   if (info.ssi_signo == SIGCHLD)
     reap (self);
@@ -204,7 +205,7 @@ run (const PvOrders *orders)
       if (!check_mount (orders->expected[i]))
         return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
     }
-  if (!take_leases (orders))
+  if (!take_leases (orders) || !pv_nodes_make (orders))
     return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
 
   prctl (PR_SET_CHILD_SUBREAPER, 1);
@@ -225,7 +226,8 @@ run (const PvOrders *orders)
  * pv_inside:
  *
  * Options come in a memory file, as strings: `--link=FD`, `--error-output=FD`, `--lease=FD`,
- * `--keep=FD`, `--process-oriented`, `--expect=DEV:INO:PATH`; after `--`, there or on the command
+ * `--keep=FD`, `--process-oriented`, `--expect=DEV:INO:PATH`, `--folder=MODE:PATH`, `--file=FD:PATH`,
+ * `--link-to=TARGET` and the path as a string of its own; after `--`, there or on the command
  * line, the program.
  *
  * Returns: the program's status, or 125, 126, 127

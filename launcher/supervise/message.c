@@ -20,7 +20,7 @@ pv_message_send (int link, PvMessageKind kind, int value)
 {
   PvMessage message = { .kind = kind, .value = value };
 
-  return TEMP_FAILURE_RETRY (send (link, &message, sizeof message, MSG_NOSIGNAL)) == sizeof message;
+  return PV_RETRY (send (link, &message, sizeof message, MSG_NOSIGNAL)) == sizeof message;
 }
 
 /**
@@ -32,9 +32,9 @@ pv_message_send (int link, PvMessageKind kind, int value)
 int
 pv_message_receive (int link, PvMessage *ret_message)
 {
-  ssize_t got = TEMP_FAILURE_RETRY (recv (link, ret_message, sizeof *ret_message, MSG_DONTWAIT));
+  long got = PV_RETRY (recv (link, ret_message, sizeof *ret_message, MSG_DONTWAIT));
 
-  if (got == (ssize_t) sizeof *ret_message)
+  if (got == (long) sizeof *ret_message)
     return 1;
   return got < 0 && errno == EAGAIN ? 0 : -1;
 }

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* Not every libc has TEMP_FAILURE_RETRY. */
+#define PV_RETRY(call)                                                                             \
+  ({                                                                                               \
+    long pv_result;                                                                                \
+    do                                                                                             \
+      pv_result = (long) (call);                                                                   \
+    while (pv_result < 0 && errno == EINTR);                                                       \
+    pv_result;                                                                                     \
+  })
 
 /* As env(1) has them. */
 #define PV_STATUS_LAUNCHER_FAILED 125

@@ -2,6 +2,7 @@
 #include "supervise/orders.h"
 #include "supervise/message.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,47 @@ add_fd (int *list, int *length, const char *text)
   if (fd < 0 || *length == PV_ORDERS_MAX_FDS)
     return false;
   list[(*length)++] = fd;
+  return true;
+}
+
+/* NUMBER:DEST */
+static bool
+add_node (PvOrders *self, const char *text, int base, unsigned *ret_number)
+{
+  char *colon;
+  unsigned long number = strtoul (text, &colon, base);
+
+  if (colon == text || *colon != ':' || number > INT_MAX)
+    return false;
+  self->nodes[self->n_nodes++] = (PvNode) { .dest = colon + 1, .fd = -1 };
+  *ret_number = (unsigned) number;
+  return true;
+}
+
+/* --link-to=TARGET, and as a string of its own the path: both can have any byte. */
+static void
+add_link (PvOrders *self, char **strings)
+{
+  self->nodes[self->n_nodes++]
+    = (PvNode) { .target = strings[0] + strlen ("--link-to="), .dest = strings[1], .fd = -1 };
+}
+
+static bool
+parse_node (PvOrders *self, const char *option)
+{
+  const char *value;
+  unsigned number;
+
+  if ((value = pv_option_value (option, "--folder=")) != NULL)
+    {
+      if (!add_node (self, value, 8, &number))
+        return false;
+      self->nodes[self->n_nodes - 1].mode = number;
+      return true;
+    }
+  if ((value = pv_option_value (option, "--file=")) == NULL || !add_node (self, value, 10, &number))
+    return false;
+  self->nodes[self->n_nodes - 1].fd = (int) number;
   return true;
 }
 
@@ -37,7 +79,7 @@ parse_option (PvOrders *self, char *option)
   else if ((value = pv_option_value (option, "--expect=")) != NULL)
     self->expected[self->n_expected++] = option + strlen ("--expect=");
   else
-    return false;
+    return parse_node (self, option);
   return true;
 }
 
@@ -89,12 +131,15 @@ pv_orders_read (PvOrders *orders, int argc, char **argv)
   if (strings == NULL)
     return false;
   orders->expected = calloc (count, sizeof *orders->expected);
-  if (orders->expected == NULL)
+  orders->nodes = calloc (count, sizeof *orders->nodes);
+  if (orders->expected == NULL || orders->nodes == NULL)
     return false;
 
   for (i = 0; i < count && strcmp (strings[i], "--") != 0; i++)
     {
-      if (!parse_option (orders, strings[i]))
+      if (i + 1 < count && pv_option_value (strings[i], "--link-to=") != NULL)
+        add_link (orders, strings + i++);
+      else if (!parse_option (orders, strings[i]))
         return false;
     }
   if (i < count)

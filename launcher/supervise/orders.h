@@ -7,6 +7,21 @@
 #define PV_ORDERS_MAX_FDS 256
 
 /**
+ * PvNode: a link, folder or file of the container's root that needs no mount.
+ * @dest: where
+ * @target: of a link, or NULL
+ * @fd: of a file's contents, or -1
+ * @mode: of a folder
+ */
+typedef struct
+{
+  const char *dest;
+  const char *target;
+  int fd;
+  unsigned mode;
+} PvNode;
+
+/**
  * PvOrders: what the supervisor inside is told.
  * @link: the socket to the supervisor outside
  * @error_output: the caller's standard error; bubblewrap's own goes elsewhere
@@ -14,6 +29,7 @@
  * @leases: fds that this process holds
  * @kept: fds that the program gets
  * @expected: (array): `DEV:INO:PATH`: what must have been mounted at PATH
+ * @nodes: (array): what is to be made, in this order
  * @program: (array zero-terminated=1): the program and its arguments
  */
 typedef struct
@@ -27,6 +43,8 @@ typedef struct
   int n_kept;
   char **expected;
   int n_expected;
+  PvNode *nodes;
+  int n_nodes;
   char **program;
 } PvOrders;
 

@@ -97,7 +97,7 @@ handle_signal (PvOutside *self, int signals)
 {
   struct signalfd_siginfo info;
 
-  if (TEMP_FAILURE_RETRY (read (signals, &info, sizeof info)) != (ssize_t) sizeof info)
+  if (PV_RETRY (read (signals, &info, sizeof info)) != (long) sizeof info)
     return;
   if (info.ssi_signo == SIGCHLD)
     reap (self);

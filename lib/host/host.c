@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,9 +33,9 @@ get_home_name (char **environment, const PvIdentity *identity)
 static PvHostPath *
 open_cwd (void)
 {
-  g_autofree char *path = g_file_read_link ("/proc/self/cwd", NULL);
+  char path[PATH_MAX];
 
-  return open_if_there (path);
+  return getcwd (path, sizeof path) != NULL ? open_if_there (path) : NULL;
 }
 
 static gboolean

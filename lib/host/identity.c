@@ -5,8 +5,6 @@
 #include "base/openat2.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,25 +40,31 @@ find_line (const char *text, guint field, guint min_fields, const char *value)
 }
 
 /* What is not in the files may be known to another service (LDAP, systemd-homed).  That loads
- * plug-ins, so the files are asked first. */
+ * plug-ins, which a static program cannot: getent(1) asks in its own process. */
+static char **
+ask_service (const char *database, const char *number, guint min_fields)
+{
+  const char *argv[] = { "getent", database, number, NULL };
+  g_autofree char *text = NULL;
+
+  if (!g_spawn_sync (NULL, (char **) argv, NULL,
+                     G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &text, NULL,
+                     NULL, NULL))
+    return NULL;
+  return find_line (text, 2, min_fields, number);
+}
+
 static void
 fill_user (PvIdentity *self)
 {
   g_autofree char *number = g_strdup_printf ("%u", self->uid);
   g_auto (GStrv) fields = find_line (self->host_passwd, 2, 7, number);
-  const struct passwd *entry;
 
-  if (fields != NULL)
-    {
-      self->user = g_strdup (fields[0]);
-      self->gecos = g_strdup (fields[4]);
-      self->home = g_strdup (fields[5]);
-      return;
-    }
-  entry = getpwuid (self->uid);
-  self->user = entry != NULL ? g_strdup (entry->pw_name) : g_strdup_printf ("user%u", self->uid);
-  self->gecos = g_strdup (entry != NULL && entry->pw_gecos != NULL ? entry->pw_gecos : "");
-  self->home = g_strdup (entry != NULL ? entry->pw_dir : "/");
+  if (fields == NULL)
+    fields = ask_service ("passwd", number, 7);
+  self->user = fields != NULL ? g_strdup (fields[0]) : g_strdup_printf ("user%u", self->uid);
+  self->gecos = g_strdup (fields != NULL ? fields[4] : "");
+  self->home = g_strdup (fields != NULL ? fields[5] : "/");
 }
 
 static void
@@ -68,15 +72,10 @@ fill_group (PvIdentity *self)
 {
   g_autofree char *number = g_strdup_printf ("%u", self->gid);
   g_auto (GStrv) fields = find_line (self->host_group, 2, 3, number);
-  const struct group *entry;
 
-  if (fields != NULL)
-    {
-      self->group = g_strdup (fields[0]);
-      return;
-    }
-  entry = getgrgid (self->gid);
-  self->group = entry != NULL ? g_strdup (entry->gr_name) : g_strdup_printf ("group%u", self->gid);
+  if (fields == NULL)
+    fields = ask_service ("group", number, 3);
+  self->group = fields != NULL ? g_strdup (fields[0]) : g_strdup_printf ("group%u", self->gid);
 }
 
 /**

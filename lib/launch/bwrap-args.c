@@ -91,7 +91,7 @@ add_namespaces (GPtrArray *args, const PvPlan *plan)
  * pv_bwrap_args:
  * @plan: a plan
  * @sources: how the sources of binds are named
- * @file_fds: an fd for each of pv_bwrap_list_files()
+ * @file_fds: (nullable): an fd for each of pv_bwrap_list_files(), for %PV_BWRAP_BY_PATH
  *
  * Returns: (transfer full) (element-type utf8): bubblewrap's options, without the program
  */
@@ -105,8 +105,12 @@ pv_bwrap_args (const PvPlan *plan, PvBwrapSources sources, const int *file_fds)
   for (guint i = 0; i < plan->mounts->len; i++)
     {
       const PvMount *mount = g_ptr_array_index (plan->mounts, i);
-      int file_fd = mount->kind == PV_MOUNT_FILE ? file_fds[n_files++] : -1;
+      int file_fd = -1;
 
+      if (sources == PV_BWRAP_BY_FD && !pv_mount_is_real (mount))
+        continue;
+      if (mount->kind == PV_MOUNT_FILE)
+        file_fd = file_fds[n_files++];
       add_mount (args, mount, sources, file_fd);
     }
   add_edits (args, plan->edits);

@@ -6,9 +6,10 @@
 #include "plan/plan.h"
 
 /**
- * PvBwrapSources: how the sources of binds are named.
- * @PV_BWRAP_BY_FD: through the open folders, which nobody can replace
- * @PV_BWRAP_BY_PATH: as paths, for a command that somebody else can run
+ * PvBwrapSources: how the sources of binds are named, and how much bubblewrap does.
+ * @PV_BWRAP_BY_FD: through the open folders, which nobody can replace; only mounts: the supervisor
+ *  inside makes links, folders and files, faster
+ * @PV_BWRAP_BY_PATH: as paths, and all of the plan, for a command that somebody else can run
  */
 typedef enum
 {

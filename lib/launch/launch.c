@@ -61,11 +61,37 @@ add_expectations (GPtrArray *orders, const PvPlan *plan, GError **error)
   return TRUE;
 }
 
-static GPtrArray *
-make_orders (const PvLaunchInput *input, const PvFdSet *set, GError **error)
+/* What needs no mount is made inside: see supervise/nodes.c. */
+static void
+add_nodes (GPtrArray *orders, const PvPlan *plan, const GArray *files)
 {
-  g_autoptr (GPtrArray) orders = g_ptr_array_new_with_free_func (g_free);
+  guint n_files = 0;
 
+  for (guint i = 0; i < plan->mounts->len; i++)
+    {
+      const PvMount *mount = g_ptr_array_index (plan->mounts, i);
+
+      if (mount->kind == PV_MOUNT_LINK)
+        {
+          g_ptr_array_add (orders, g_strconcat ("--link-to=", mount->source, NULL));
+          g_ptr_array_add (orders, g_strdup (mount->dest));
+        }
+      else if (mount->kind == PV_MOUNT_FOLDER)
+        {
+          g_ptr_array_add (orders, g_strdup_printf ("--folder=%o:%s", mount->mode, mount->dest));
+        }
+      else if (mount->kind == PV_MOUNT_FILE)
+        {
+          int fd = g_array_index (files, int, n_files++);
+
+          g_ptr_array_add (orders, g_strdup_printf ("--file=%d:%s", fd, mount->dest));
+        }
+    }
+}
+
+static void
+add_inherited (GPtrArray *orders, const PvLaunchInput *input, const PvFdSet *set)
+{
   g_ptr_array_add (orders, g_strdup_printf ("--link=%d", set->link_inside));
   g_ptr_array_add (orders, g_strdup_printf ("--error-output=%d", set->error_output));
   add_fds (orders, "lease", set->inside_leases);
@@ -76,6 +102,15 @@ make_orders (const PvLaunchInput *input, const PvFdSet *set, GError **error)
   if (set->inside_leases->len > 0
       && pv_lock_is_process_oriented (g_ptr_array_index (set->inside_leases, 0)))
     g_ptr_array_add (orders, g_strdup ("--process-oriented"));
+}
+
+static GPtrArray *
+make_orders (const PvLaunchInput *input, const PvFdSet *set, GError **error)
+{
+  g_autoptr (GPtrArray) orders = g_ptr_array_new_full (512, g_free);
+
+  add_inherited (orders, input, set);
+  add_nodes (orders, input->plan, set->files);
   if (!add_expectations (orders, input->plan, error))
     return NULL;
 
@@ -246,7 +281,7 @@ pv_launch_exec (const PvLaunchInput *input, GError **error)
 
   if (set == NULL)
     return FALSE;
-  args = pv_bwrap_args (input->plan, PV_BWRAP_BY_FD, (const int *) (gconstpointer) set->files->data);
+  args = pv_bwrap_args (input->plan, PV_BWRAP_BY_FD, NULL);
   orders = make_orders (input, set, error);
   if (orders == NULL)
     return FALSE;

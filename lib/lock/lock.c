@@ -109,13 +109,20 @@ check_is_file (int fd, int folder_fd, const char *name, GError **error)
 }
 
 static gboolean
-lock_fd (int fd, const char *path, PvLockMode mode, const PvLockWait *wait,
-         gboolean *ret_process_oriented, GError **error)
+lock_fd (int fd, PvLockMode mode, const PvLockWait *wait, gboolean *ret_process_oriented,
+         GError **error)
 {
   const char *kind = mode == PV_LOCK_EXCLUSIVE ? "exclusively" : "shared";
+  g_autofree char *path = NULL;
+  int saved_errno;
 
   if (pv_range_lock (fd, mode, PV_LOCK_NEVER_WAIT, ret_process_oriented))
     return TRUE;
+
+  /* To ask /proc costs more than the lock: only where something has to be said. */
+  saved_errno = errno;
+  path = pv_fd_get_path (fd);
+  errno = saved_errno;
 
   if (errno == EAGAIN && wait != NULL && wait->timeout_ms != PV_LOCK_NEVER_WAIT)
     {
@@ -177,7 +184,6 @@ pv_lock_acquire_at (int folder_fd, const char *name, PvLockMode mode, PvLockFlag
                     const PvLockWait *wait, GError **error)
 {
   pv_autofd fd = open_lock_file (folder_fd, name, mode, flags, error);
-  g_autofree char *path = NULL;
   gboolean process_oriented;
 
   if (fd < 0)
@@ -186,13 +192,11 @@ pv_lock_acquire_at (int folder_fd, const char *name, PvLockMode mode, PvLockFlag
     return NULL;
 
   test_window ("opened");
-  path = describe (folder_fd, name);
-  if (!lock_fd (fd, path, mode, wait, &process_oriented, error))
+  if (!lock_fd (fd, mode, wait, &process_oriented, error))
     return NULL;
   if (!check_is_current (fd, folder_fd, name, error))
     return NULL;
 
-  pv_debug ("Locked \"%s\" %s", path, mode == PV_LOCK_EXCLUSIVE ? "exclusively" : "shared");
   return lock_new (pv_fd_steal (&fd), mode, process_oriented);
 }
 

@@ -180,8 +180,32 @@ runtime_new (const PvRuntimeName *name, int fd, GError **error)
   if (self->layout != PV_RUNTIME_HOST
       && !pv_machine_check (self->fd, name->machine, name->name, error))
     return NULL;
-  self->path = pv_fd_get_path (self->fd);
   return g_steal_pointer (&self);
+}
+
+/* To ask /proc is dear, so only for the runtime that is really used. */
+static PvRuntime *
+with_path (PvRuntime *self)
+{
+  if (self != NULL)
+    self->path = pv_fd_get_path (self->fd);
+  return self;
+}
+
+static PvRuntime *
+look_up (const PvRuntimeName *name, GError **error)
+{
+  pv_autofd fd = name->name[0] == '\0' ? open_root () : open_first (name, error);
+
+  if (fd < 0)
+    return NULL;
+  /* The host's /usr by another name is still the host. */
+  if (is_same_folder (fd, "/usr"))
+    {
+      pv_fd_clear (&fd);
+      fd = open_root ();
+    }
+  return runtime_new (name, pv_fd_steal (&fd), error);
 }
 
 /**
@@ -198,23 +222,13 @@ runtime_new (const PvRuntimeName *name, int fd, GError **error)
 PvRuntime *
 pv_runtime_look_up (const PvRuntimeName *name, GError **error)
 {
-  pv_autofd fd = name->name[0] == '\0' ? open_root () : open_first (name, error);
-
-  if (fd < 0)
-    return NULL;
-  /* The host's /usr by another name is still the host. */
-  if (is_same_folder (fd, "/usr"))
-    {
-      pv_fd_clear (&fd);
-      fd = open_root ();
-    }
-  return runtime_new (name, pv_fd_steal (&fd), error);
+  return with_path (look_up (name, error));
 }
 
 static int
 open_for_lock (gconstpointer data, GError **error)
 {
-  g_autoptr (PvRuntime) runtime = pv_runtime_look_up (data, error);
+  g_autoptr (PvRuntime) runtime = look_up (data, error);
 
   return runtime != NULL ? pv_fd_steal (&runtime->fd) : -1;
 }
@@ -229,12 +243,14 @@ has_lock_file (const PvRuntime *self)
 static gboolean
 is_in_store (const PvRuntime *self, char **store_dirs)
 {
+  g_autofree char *path = pv_fd_get_path (self->fd);
+
   for (gsize i = 0; store_dirs[i] != NULL; i++)
     {
       g_autofree char *store = realpath (store_dirs[i], NULL);
 
-      if (store != NULL && g_str_has_prefix (self->path, store)
-          && self->path[strlen (store)] == '/')
+      if (store != NULL && path != NULL && g_str_has_prefix (path, store)
+          && path[strlen (store)] == '/')
         return TRUE;
     }
   return FALSE;
@@ -270,7 +286,7 @@ pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **
                     GError **ret_why_not_locked, GError **error)
 {
   const PvLockFolder folder = { .open = open_for_lock, .data = name };
-  g_autoptr (PvRuntime) runtime = pv_runtime_look_up (name, error);
+  g_autoptr (PvRuntime) runtime = look_up (name, error);
   g_autoptr (GError) local_error = NULL;
   PvLockFlags flags = PV_LOCK_FLAGS_NONE;
   int locked_fd;
@@ -287,7 +303,7 @@ pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **
                                &local_error);
   g_clear_pointer (&runtime, pv_runtime_free);
   if (*ret_lock != NULL)
-    return runtime_new (name, locked_fd, error);
+    return with_path (runtime_new (name, locked_fd, error));
 
   /* The runtime itself may have gone meanwhile. */
   runtime = pv_runtime_look_up (name, error);

@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/tree.h"
+#include "lock/lock.h"
 #include "runtime/store.h"
 
 #include <errno.h>
@@ -41,19 +42,8 @@ struct _PvStaging
   char *folder;      /* `.new-XXXXXX` in versions/; NULL if there is none */
   int folder_fd;     /* of it */
   int files_fd;      /* of files/ in it */
-  int ref_fd;        /* files/.ref, exclusively locked */
+  PvLock *lock;      /* on files/.ref, exclusive; NULL if there is none */
 };
-
-/* The seam to lib/lock: what it takes to hold `.ref` exclusively without waiting. */
-static gboolean
-try_lock (int fd)
-{
-  struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-
-  if (fcntl (fd, F_OFD_SETLK, &whole) == 0)
-    return TRUE;
-  return errno == EINVAL && fcntl (fd, F_SETLK, &whole) == 0;
-}
 
 static char *
 random_name (const char *prefix)
@@ -96,12 +86,18 @@ remove_folder (int versions_fd, const char *folder, GError **error)
 static gboolean
 sweep_one (int versions_fd, const char *folder, GError **error)
 {
-  g_autofree char *ref = g_build_filename (folder, "files", ".ref", NULL);
-  pv_autofd fd = openat (versions_fd, ref, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  g_autofree char *files = g_build_filename (folder, "files", NULL);
+  pv_autofd files_fd = openat (versions_fd, files,
+                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  g_autoptr (GError) local_error = NULL;
+  g_autoptr (PvLock) lock = NULL;
 
-  if (fd >= 0 && !try_lock (fd))
+  if (files_fd >= 0)
+    lock = pv_lock_acquire_at (files_fd, ".ref", PV_LOCK_EXCLUSIVE, PV_LOCK_FLAGS_NONE, NULL,
+                               &local_error);
+  if (local_error != NULL && !g_error_matches (local_error, PV_ERROR, PV_ERROR_NOT_FOUND))
     {
-      pv_debug ("Somebody is filling \"%s\", leaving it alone", folder);
+      pv_debug ("Leaving \"%s\" alone: %s", folder, local_error->message);
       return TRUE;
     }
   pv_debug ("Deleting \"%s\", which somebody left behind", folder);
@@ -171,7 +167,7 @@ pv_staging_open (const char *store, const char *name, GError **error)
 
   staging->path = g_build_filename (store, name, NULL);
   staging->runtime_fd = staging->versions_fd = -1;
-  staging->folder_fd = staging->files_fd = staging->ref_fd = -1;
+  staging->folder_fd = staging->files_fd = -1;
 
   if (!pv_store_is_name (name))
     {
@@ -195,7 +191,7 @@ forget_folder (PvStaging *staging)
 {
   pv_fd_clear (&staging->files_fd);
   pv_fd_clear (&staging->folder_fd);
-  pv_fd_clear (&staging->ref_fd);
+  g_clear_pointer (&staging->lock, pv_lock_release);
   g_clear_pointer (&staging->folder, g_free);
 }
 
@@ -206,33 +202,58 @@ still_there (const PvStaging *staging)
   struct stat by_name, by_fd;
 
   return fstatat (staging->versions_fd, ref, &by_name, AT_SYMLINK_NOFOLLOW) == 0
-         && fstat (staging->ref_fd, &by_fd) == 0 && by_name.st_dev == by_fd.st_dev
+         && fstat (pv_lock_get_fd (staging->lock), &by_fd) == 0 && by_name.st_dev == by_fd.st_dev
          && by_name.st_ino == by_fd.st_ino;
+}
+
+/* Returns: FALSE with errno set */
+static gboolean
+create_folder (PvStaging *staging)
+{
+  pv_autofd ref_fd = -1;
+
+  if (mkdirat (staging->versions_fd, staging->folder, 0755) < 0)
+    return FALSE;
+  staging->folder_fd = openat (staging->versions_fd, staging->folder,
+                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (staging->folder_fd < 0 || mkdirat (staging->folder_fd, "files", 0755) < 0)
+    return FALSE;
+  staging->files_fd = openat (staging->folder_fd, "files",
+                              O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (staging->files_fd < 0)
+    return FALSE;
+  ref_fd = openat (staging->files_fd, ".ref", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                   0644);
+  return ref_fd >= 0 && fchmod (ref_fd, 0644) == 0;
+}
+
+static gboolean
+is_race (const GError *error)
+{
+  return g_error_matches (error, PV_ERROR, PV_ERROR_BUSY)
+         || g_error_matches (error, PV_ERROR, PV_ERROR_CHANGED)
+         || g_error_matches (error, PV_ERROR, PV_ERROR_NOT_FOUND);
 }
 
 /* Returns: FALSE without an error if somebody swept it away meanwhile */
 static gboolean
 try_begin (PvStaging *staging, GError **error)
 {
-  staging->folder = random_name (STAGING_PREFIX);
-  if (mkdirat (staging->versions_fd, staging->folder, 0755) < 0)
-    return errno == EEXIST ? FALSE
-                           : pv_error_set_errno (error, errno, "Cannot create folder \"%s/versions/%s\"",
-                                                 staging->path, staging->folder);
+  g_autoptr (GError) local_error = NULL;
 
-  staging->folder_fd = openat (staging->versions_fd, staging->folder,
-                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (staging->folder_fd >= 0 && mkdirat (staging->folder_fd, "files", 0755) == 0)
-    staging->files_fd = openat (staging->folder_fd, "files",
-                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (staging->files_fd >= 0)
-    staging->ref_fd = openat (staging->files_fd, ".ref",
-                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-  if (staging->ref_fd < 0)
-    return errno == ENOENT ? FALSE
-                           : pv_error_set_errno (error, errno, "Cannot fill \"%s/versions/%s\"",
-                                                 staging->path, staging->folder);
-  return try_lock (staging->ref_fd) && still_there (staging);
+  staging->folder = random_name (STAGING_PREFIX);
+  if (!create_folder (staging))
+    return errno != EEXIST && errno != ENOENT
+           && pv_error_set_errno (error, errno, "Cannot create folder \"%s/versions/%s\"",
+                                  staging->path, staging->folder);
+
+  staging->lock = pv_lock_acquire_at (staging->files_fd, ".ref", PV_LOCK_EXCLUSIVE,
+                                      PV_LOCK_FLAGS_NONE, NULL, &local_error);
+  if (staging->lock != NULL)
+    return still_there (staging);
+  if (!is_race (local_error))
+    g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
 }
 
 /**
@@ -249,9 +270,7 @@ pv_staging_begin (PvStaging *staging, GError **error)
       g_autoptr (GError) local_error = NULL;
 
       if (try_begin (staging, &local_error))
-        return fchmod (staging->ref_fd, 0644) == 0
-               || pv_error_set_errno (error, errno, "Cannot set mode of \"%s/.ref\"",
-                                      staging->path);
+        return TRUE;
       if (local_error != NULL)
         {
           if (staging->folder_fd >= 0)
@@ -263,7 +282,7 @@ pv_staging_begin (PvStaging *staging, GError **error)
       forget_folder (staging);
     }
   return pv_error_set (error, PV_ERROR_CHANGED,
-                       "Cannot create a folder in \"%s/versions\": somebody deletes it all the time",
+                       "Cannot create a folder in \"%s/versions\": somebody else deletes it",
                        staging->path);
 }
 
@@ -297,8 +316,8 @@ write_metadata (const PvStaging *staging, const PvMetadata *metadata, GError **e
   fd = openat (staging->folder_fd, PV_METADATA_FILE,
                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd < 0)
-    return pv_error_set_errno (error, errno, "Cannot create \"%s/versions/%s/" PV_METADATA_FILE "\"",
-                               staging->path, staging->folder);
+    return pv_error_set_errno (error, errno, "Cannot create \"%s/versions/%s/%s\"", staging->path,
+                               staging->folder, PV_METADATA_FILE);
   return pv_fd_write_all (fd, text, strlen (text), error);
 }
 

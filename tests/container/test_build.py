@@ -35,8 +35,8 @@ def why_no_build():
     for site in result.stdout.split():
         try:
             connection = http.client.HTTPConnection(site.split("/")[2], timeout=10)
-            connection.request("HEAD", "/")
-            connection.getresponse()
+            connection.connect()
+            connection.close()
             return None
         except (OSError, IndexError, http.client.HTTPException):
             continue
@@ -53,9 +53,12 @@ class Builder:
         (self.folder / "data").mkdir()
         if ordinary:
             self.become_ordinary()
+        (self.folder / "tmp").mkdir()
+        (self.folder / "tmp").chmod(0o1777)
         self.environment = dict(os.environ, HOME=str(self.folder),
                                 XDG_DATA_HOME=str(self.folder / "data"),
-                                XDG_DATA_DIRS=str(self.folder / "none"), LC_ALL="C.UTF-8")
+                                XDG_DATA_DIRS=str(self.folder / "none"), LC_ALL="C.UTF-8",
+                                TMPDIR=str(self.folder / "tmp"))
 
     def become_ordinary(self):
         entries = {
@@ -295,6 +298,7 @@ class RootTest(BuildCase):
                 self.assertEqual(status, 128 + number, err)
                 self.assertEqual(self.builder.versions(), [])
                 self.assertFalse(os.path.lexists(self.builder.store / "minimal/files"))
+                self.assertEqual(os.listdir(self.builder.environment["TMPDIR"]), [])
 
     def test_kill(self):
         for filled in (False, True):

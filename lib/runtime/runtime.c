@@ -295,8 +295,7 @@ pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **
   if (runtime == NULL)
     return NULL;
 
-  if (runtime->layout != PV_RUNTIME_HOST && !has_lock_file (runtime)
-      && !is_in_store (runtime, name->store_dirs))
+  if (runtime->layout != PV_RUNTIME_HOST && !is_in_store (runtime, name->store_dirs))
     flags |= PV_LOCK_CREATE;
 
   *ret_lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, flags, wait, &locked_fd,

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -256,6 +257,12 @@ is_in_store (const PvRuntime *self, char **store_dirs)
   return FALSE;
 }
 
+static gboolean
+may_create_lock_file (const PvRuntime *self, char **store_dirs)
+{
+  return self->layout != PV_RUNTIME_HOST && !is_in_store (self, store_dirs);
+}
+
 /* That a lock file is there, but cannot be locked, is an error; that there is none and none can be
  * made, or that the filesystem has no locks, is not. */
 static gboolean
@@ -288,18 +295,21 @@ pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **
   const PvLockFolder folder = { .open = open_for_lock, .data = name };
   g_autoptr (PvRuntime) runtime = look_up (name, error);
   g_autoptr (GError) local_error = NULL;
-  PvLockFlags flags = PV_LOCK_FLAGS_NONE;
   int locked_fd;
 
   *ret_lock = NULL;
   if (runtime == NULL)
     return NULL;
 
-  if (runtime->layout != PV_RUNTIME_HOST && !is_in_store (runtime, name->store_dirs))
-    flags |= PV_LOCK_CREATE;
-
-  *ret_lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, flags, wait, &locked_fd,
-                               &local_error);
+  *ret_lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, PV_LOCK_FLAGS_NONE, wait,
+                               &locked_fd, &local_error);
+  if (g_error_matches (local_error, PV_ERROR, PV_ERROR_NOT_FOUND)
+      && may_create_lock_file (runtime, name->store_dirs))
+    {
+      g_clear_error (&local_error);
+      *ret_lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, PV_LOCK_CREATE, wait,
+                                   &locked_fd, &local_error);
+    }
   g_clear_pointer (&runtime, pv_runtime_free);
   if (*ret_lock != NULL)
     return with_path (runtime_new (name, locked_fd, error));

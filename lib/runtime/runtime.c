@@ -19,21 +19,6 @@
 /* Any of these makes a folder a merged /usr; a runtime with nothing but static programs has bin. */
 static const char *const usr_folders[] = { "bin", "lib", "lib64", "sbin" };
 
-const char *
-pv_runtime_layout_to_string (PvRuntimeLayout layout)
-{
-  switch (layout)
-    {
-    case PV_RUNTIME_HOST:
-      return "host";
-    case PV_RUNTIME_MERGED_USR:
-      return "merged-usr";
-    case PV_RUNTIME_COMPLETE_ROOT:
-    default:
-      return "complete-root";
-    }
-}
-
 void
 pv_runtime_free (PvRuntime *runtime)
 {
@@ -146,19 +131,19 @@ find_layout (PvRuntime *self, GError **error)
 {
   if (is_same_folder (self->fd, "/"))
     {
-      self->layout = PV_RUNTIME_HOST;
+      self->layout = PV_LAYOUT_HOST;
       return TRUE;
     }
   if (is_folder_in (self->fd, "usr"))
     {
-      self->layout = PV_RUNTIME_COMPLETE_ROOT;
+      self->layout = PV_LAYOUT_ROOT;
       return TRUE;
     }
   for (gsize i = 0; i < G_N_ELEMENTS (usr_folders); i++)
     {
       if (is_folder_in (self->fd, usr_folders[i]))
         {
-          self->layout = PV_RUNTIME_MERGED_USR;
+          self->layout = PV_LAYOUT_USR;
           return TRUE;
         }
     }
@@ -178,7 +163,7 @@ runtime_new (const PvRuntimeName *name, int fd, GError **error)
   self->fd = fd;
   if (!find_layout (self, error))
     return NULL;
-  if (self->layout != PV_RUNTIME_HOST
+  if (self->layout != PV_LAYOUT_HOST
       && !pv_machine_check (self->fd, name->machine, name->name, error))
     return NULL;
   return g_steal_pointer (&self);
@@ -260,7 +245,7 @@ is_in_store (const PvRuntime *self, char **store_dirs)
 static gboolean
 may_create_lock_file (const PvRuntime *self, char **store_dirs)
 {
-  return self->layout != PV_RUNTIME_HOST && !is_in_store (self, store_dirs);
+  return self->layout != PV_LAYOUT_HOST && !is_in_store (self, store_dirs);
 }
 
 /* That a lock file is there, but cannot be locked, is an error; that there is none and none can be
@@ -323,7 +308,7 @@ pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **
       g_propagate_error (error, g_steal_pointer (&local_error));
       return NULL;
     }
-  if (runtime->layout != PV_RUNTIME_HOST)
+  if (runtime->layout != PV_LAYOUT_HOST)
     g_propagate_error (ret_why_not_locked, g_steal_pointer (&local_error));
   return g_steal_pointer (&runtime);
 }

@@ -82,9 +82,10 @@ pv_dir_list (int dir_fd, GError **error)
 
   if (dir == NULL)
     {
+      int saved_errno = errno;
       g_autofree char *path = pv_fd_get_path (dir_fd);
 
-      pv_error_set_errno (error, errno, "Cannot read folder \"%s\"", path);
+      pv_error_set_errno (error, saved_errno, "Cannot read folder \"%s\"", path);
       pv_fd_clear (&read_fd);
       return NULL;
     }

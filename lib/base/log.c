@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/log.h"
 #include "base/error.h"
+#include "base/escape.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -59,35 +60,14 @@ pv_log_level_to_string (PvLogLevel level)
   return level_names[level];
 }
 
-/* A name that somebody else chose must not be able to move the cursor or forge a line. */
-static void
-escape_controls (GString *line)
-{
-  for (gsize i = 0; i < line->len; i++)
-    {
-      guchar c = (guchar) line->str[i];
-
-      if (c < 0x20 || c == 0x7f)
-        {
-          g_autofree char *escaped = g_strdup_printf ("\\x%02x", c);
-
-          g_string_erase (line, (gssize) i, 1);
-          g_string_insert (line, (gssize) i, escaped);
-          i += strlen (escaped) - 1;
-        }
-    }
-}
-
 /* One write for one line, so that lines of several processes do not mix. */
 static void
 write_line (const char *prefix, const char *text)
 {
-  g_autoptr (GString) line = g_string_new (text);
-  g_autofree char *whole = NULL;
+  g_autofree char *line = pv_escape_controls (text);
+  g_autofree char *whole = g_strdup_printf ("%s%s\n", prefix, line);
   ssize_t ignored G_GNUC_UNUSED;
 
-  escape_controls (line);
-  whole = g_strdup_printf ("%s%s\n", prefix, line->str);
   ignored = write (STDERR_FILENO, whole, strlen (whole));
 }
 

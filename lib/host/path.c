@@ -89,7 +89,7 @@ walk (const char *path, GPtrArray *links)
   char *next;
 
   push_components (&pending, path);
-  while ((next = g_queue_pop_head (&pending)) != NULL && links->len <= MAX_LINKS)
+  while (links->len <= MAX_LINKS && (next = g_queue_pop_head (&pending)) != NULL)
     {
       g_autofree char *component = next;
       g_autofree char *target = NULL;

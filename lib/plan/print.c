@@ -2,6 +2,8 @@
 /* --dry-run=text */
 #include "plan/print.h"
 
+#include "base/escape.h"
+
 #include <string.h>
 
 static void
@@ -10,30 +12,14 @@ add_heading (GString *text, const char *heading)
   g_string_append_printf (text, "%s%s\n", text->len > 0 ? "\n" : "", heading);
 }
 
-/* A newline or an escape sequence in a path must not forge a line; UTF-8 is left as it is. */
-static char *
-printable (const char *value)
-{
-  GString *out = g_string_new ("");
-
-  for (const char *c = value; *c != '\0'; c++)
-    {
-      if ((guchar) *c < 0x20 || *c == 0x7f)
-        g_string_append_printf (out, "\\x%02x", (guchar) *c);
-      else
-        g_string_append_c (out, *c);
-    }
-  return g_string_free (out, FALSE);
-}
-
 static void
 add_runtime (GString *text, const PvRuntime *runtime)
 {
-  g_autofree char *path = printable (runtime->path);
+  g_autofree char *path = pv_escape_controls (runtime->path);
 
   add_heading (text, "Runtime");
   g_string_append_printf (text, "  %s (%s)\n", path,
-                          pv_runtime_layout_to_string (runtime->layout));
+                          pv_layout_to_string (runtime->layout));
 }
 
 static void
@@ -43,7 +29,7 @@ add_options (GString *text, const GPtrArray *options)
   for (guint i = 0; i < options->len; i++)
     {
       const PvPlanOption *option = g_ptr_array_index (options, i);
-      g_autofree char *value = printable (option->value);
+      g_autofree char *value = pv_escape_controls (option->value);
 
       g_string_append_printf (text, "  --%-18s %-24s %s\n", option->name, value, option->source);
     }
@@ -52,8 +38,8 @@ add_options (GString *text, const GPtrArray *options)
 static char *
 describe_mount (const PvMount *mount)
 {
-  g_autofree char *dest = printable (mount->dest);
-  g_autofree char *source = mount->source != NULL ? printable (mount->source) : NULL;
+  g_autofree char *dest = pv_escape_controls (mount->dest);
+  g_autofree char *source = mount->source != NULL ? pv_escape_controls (mount->source) : NULL;
 
   if (mount->kind == PV_MOUNT_LINK)
     return g_strdup_printf ("%s -> %s", dest, source);
@@ -88,8 +74,8 @@ add_environment (GString *text, const GPtrArray *edits)
   for (guint i = 0; i < edits->len; i++)
     {
       const PvEnvironmentEdit *edit = g_ptr_array_index (edits, i);
-      g_autofree char *name = printable (edit->name);
-      g_autofree char *value = edit->value != NULL ? printable (edit->value) : NULL;
+      g_autofree char *name = pv_escape_controls (edit->name);
+      g_autofree char *value = edit->value != NULL ? pv_escape_controls (edit->value) : NULL;
 
       if (value != NULL)
         g_string_append_printf (text, "  set      %s=%s  (%s)\n", name, value, edit->reason);
@@ -101,13 +87,13 @@ add_environment (GString *text, const GPtrArray *edits)
 static void
 add_program (GString *text, const PvPlan *plan, char **program)
 {
-  g_autofree char *cwd = printable (plan->cwd);
+  g_autofree char *cwd = pv_escape_controls (plan->cwd);
 
   add_heading (text, "Program");
   g_string_append_printf (text, "  in %s\n ", cwd);
   for (gsize i = 0; program[i] != NULL; i++)
     {
-      g_autofree char *word = printable (program[i]);
+      g_autofree char *word = pv_escape_controls (program[i]);
 
       g_string_append_printf (text, " \"%s\"", word);
     }

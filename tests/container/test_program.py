@@ -139,11 +139,10 @@ class DescriptorsTest(harness.Case):
             process = self.start("-c", script, "sh", harness.PV_LAUNCH, "--runtime=scout", "--",
                                  "probe", "exit", "3", command=["sh"])
             self.assertEqual(self.finish(process).status, 3)
-        self.get_runtime("minimal")
         process = self.start(
             "-c", 'exec "$@" <&- >&-', "sh", harness.PV_LAUNCH,
             f"--runtime={self.get_runtime('minimal')}", "--", "sh", "-c",
-            "for fd in 0 1; do readlink /proc/$$/fd/$fd >&2; done", command=["sh"])
+            "for fd in 0 1; do target=$(readlink /proc/$$/fd/$fd); echo $target >&2; done", command=["sh"])
         result = self.finish(process)
         self.assertEqual((result.status, result.lines), (0, ["/dev/null", "/dev/null"]))
 
@@ -153,7 +152,9 @@ class PrivilegesTest(harness.Case):
         result = self.run_launch(*arguments, "cat", "/proc/self/status")
         self.assert_works(result)
         status = dict(line.split(":\t", 1) for line in result.text.splitlines())
-        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        # Bubblewrap leaves uid 0 its bounding set; with no_new_privs nothing can come of it.
+        bounding = [] if os.geteuid() == 0 else ["CapBnd"]
+        for name in ["CapInh", "CapPrm", "CapEff", "CapAmb", *bounding]:
             self.assertEqual(int(status[name], 16), 0, name)
         self.assertEqual(status["NoNewPrivs"], "1")
         self.assertEqual(status["Uid"].split(), [str(os.getuid())] * 4)
@@ -200,8 +201,7 @@ class LackingTest(harness.Case):
     def test_loader_of_the_interpreter(self):
         self.add_script("#! /usr/bin/dynamic")
         shutil.copy("/bin/true", self.files / "bin/dynamic")
-        self.assert_failed(self.run_program("script"), '"/usr/bin/dynamic"', "ld-linux",
-                           status=127)
+        self.assert_failed(self.run_program("script"), '"script"', "ld-linux", status=127)
 
     def test_shell(self):
         """A text without #! is for /bin/sh, which is not there."""

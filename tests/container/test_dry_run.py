@@ -56,7 +56,7 @@ class DryRunTest(harness.Case):
         plan = self.plan("--runtime=scout", program=("probe", "a b", "\n"))
         self.assertEqual(plan["program"], ["probe", "a b", "\n"])
         self.assertEqual(plan["runtime"]["path"], str(self.files))
-        self.assertEqual(plan["runtime"]["layout"], "merged-usr")
+        self.assertEqual(plan["runtime"]["layout"], "usr")
         self.assertEqual(plan["cwd"], str(self.work))
         self.assertTrue(all(mount["reason"] for mount in plan["mounts"]))
         self.assertEqual(plan["mount_count"],
@@ -92,7 +92,7 @@ class DryRunTest(harness.Case):
 
     def test_names_cannot_forge_lines(self):
         evil = self.work / "a\n  bind     /etc"
-        evil.mkdir()
+        evil.mkdir(parents=True)
         text = self.dry_run("text", "--runtime=scout", f"--filesystem={evil}")
         self.assertNotIn("\n  bind     /etc", text)
 

@@ -180,14 +180,33 @@ make_getopt_table (void)
   return table;
 }
 
+/* How many options begin like @word, which may have a value. */
+static guint
+count_matches (const char *word)
+{
+  gsize length = strcspn (word, "=");
+  guint count = 0;
+
+  if (length <= strlen ("--") || word[1] != '-')
+    return 0;
+  for (gsize i = 0; i < pv_option_table_length; i++)
+    count += strncmp (pv_option_table[i].name, word + 2, length - 2) == 0 ? 1 : 0;
+  return count;
+}
+
 static gboolean
 set_usage_error (GError **error, int what, const char *word)
 {
+  guint matches = count_matches (word);
+  const char *reason = "there is no such option";
+
   if (what == ':')
-    pv_error_set (error, PV_ERROR_USAGE, "Cannot use option \"%s\": it needs a value", word);
-  else
-    pv_error_set (error, PV_ERROR_USAGE, "Cannot use option \"%s\": unknown, ambiguous, or with a "
-                  "value that it does not take", word);
+    reason = "it needs a value";
+  else if (matches == 1)
+    reason = "it takes no value";
+  else if (matches > 1)
+    reason = "it is ambiguous";
+  pv_error_set (error, PV_ERROR_USAGE, "Cannot use option \"%s\": %s", word, reason);
   return pv_error_hint (error, "pv-launch --help lists the options; a program's own options come "
                         "after its name");
 }

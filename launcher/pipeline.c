@@ -23,7 +23,7 @@ static PvPlan *
 make_plan (const PvOptions *options, const PvHost *host, const PvRuntime *runtime,
            const PvRuntimeContents *contents, const PvHostPath *home, GError **error)
 {
-  g_autoptr (GPtrArray) edits = pv_options_get_edits (options, runtime->layout == PV_RUNTIME_HOST);
+  g_autoptr (GPtrArray) edits = pv_options_get_edits (options, runtime->layout == PV_LAYOUT_HOST);
   const PvPlanInput input = {
     .runtime = runtime,
     .contents = contents,

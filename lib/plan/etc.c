@@ -123,7 +123,7 @@ pv_etc_mount (GPtrArray *mounts, const PvPlanInput *input, const GPtrArray *shar
 {
   const PvHost *host = input->host;
 
-  if (input->runtime->layout == PV_RUNTIME_HOST)
+  if (input->runtime->layout == PV_LAYOUT_HOST)
     {
       for (guint i = 0; i < host->files->len; i++)
         mount_folder_of (mounts, g_ptr_array_index (host->files, i), shares);

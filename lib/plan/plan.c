@@ -27,7 +27,7 @@ make_var (GPtrArray *mounts, const PvPlanInput *input, const GPtrArray *shares)
   pv_mounts_link (mounts, "../run", "/var/run", "its old name");
   pv_mounts_link (mounts, "/etc/machine-id", "/var/lib/dbus/machine-id", "its old name");
 
-  for (guint i = 0; input->runtime->layout != PV_RUNTIME_HOST && i < input->contents->var->len; i++)
+  for (guint i = 0; input->runtime->layout != PV_LAYOUT_HOST && i < input->contents->var->len; i++)
     {
       const char *path = g_ptr_array_index (input->contents->var, i);
       g_autofree char *target = g_strconcat (whole, "/", path, NULL);
@@ -135,7 +135,7 @@ pv_plan_new (const PvPlanInput *input, GError **error)
   self->mounts = pv_mounts_add_parents (mounts);
 
   self->edits = pv_environment_plan (input->host->environment,
-                                     input->runtime->layout == PV_RUNTIME_HOST, runtime_dir,
+                                     input->runtime->layout == PV_LAYOUT_HOST, runtime_dir,
                                      input->edits);
   self->cwd = plan_cwd (input, shares, self->notices);
   return g_steal_pointer (&self);

@@ -24,7 +24,7 @@ runtime_to_json (const PvRuntime *runtime)
 
   json_object_set_new (object, "name", string (runtime->name));
   json_object_set_new (object, "path", string (runtime->path));
-  json_object_set_new (object, "layout", string (pv_runtime_layout_to_string (runtime->layout)));
+  json_object_set_new (object, "layout", string (pv_layout_to_string (runtime->layout)));
   return object;
 }
 

@@ -19,7 +19,7 @@ add_runtime (GString *text, const PvRuntime *runtime)
 
   add_heading (text, "Runtime");
   g_string_append_printf (text, "  %s (%s)\n", path,
-                          pv_runtime_layout_to_string (runtime->layout));
+                          pv_layout_to_string (runtime->layout));
 }
 
 static void

@@ -142,13 +142,13 @@ pv_root_mount (GPtrArray *mounts, const PvPlanInput *input, const GPtrArray *sha
 
   switch (input->runtime->layout)
     {
-    case PV_RUNTIME_HOST:
+    case PV_LAYOUT_HOST:
       mount_host (mounts, input->runtime, top);
       break;
-    case PV_RUNTIME_MERGED_USR:
+    case PV_LAYOUT_USR:
       mount_merged_usr (mounts, input->runtime, top);
       break;
-    case PV_RUNTIME_COMPLETE_ROOT:
+    case PV_LAYOUT_ROOT:
     default:
       mount_complete_root (mounts, input->runtime, top, shares);
       break;
@@ -165,11 +165,11 @@ pv_root_get_whole (const PvRuntime *runtime)
 {
   switch (runtime->layout)
     {
-    case PV_RUNTIME_HOST:
+    case PV_LAYOUT_HOST:
       return "";
-    case PV_RUNTIME_MERGED_USR:
+    case PV_LAYOUT_USR:
       return "/usr";
-    case PV_RUNTIME_COMPLETE_ROOT:
+    case PV_LAYOUT_ROOT:
     default:
       return "/" WHOLE;
     }

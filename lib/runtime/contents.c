@@ -36,7 +36,7 @@ add_var (GPtrArray *var, const PvRuntime *runtime, const char *folder, GError **
 static gboolean
 has_zone (const PvRuntime *runtime, const char *zone)
 {
-  const char *usr = runtime->layout == PV_RUNTIME_MERGED_USR ? "" : "usr/";
+  const char *usr = runtime->layout == PV_LAYOUT_USR ? "" : "usr/";
   g_autofree char *path = g_strconcat (usr, "share/zoneinfo/", zone, NULL);
 
   return pv_exists_in_root (runtime->fd, path);

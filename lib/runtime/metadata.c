@@ -11,7 +11,6 @@
 
 #define METADATA_LIMIT (1024 * 1024) /* bytes */
 
-static const char *const layout_names[] = { "usr", "root" };
 
 /* One row per text in the file: where it lives in the struct, and whether it must be there. */
 static const struct
@@ -33,33 +32,6 @@ static char **
 get_field (const PvMetadata *metadata, gsize i)
 {
   return (char **) G_STRUCT_MEMBER_P (metadata, fields[i].offset);
-}
-
-const char *
-pv_layout_to_string (PvLayout layout)
-{
-  return layout_names[layout];
-}
-
-/**
- * pv_layout_from_string:
- * @text: `usr` or `root`
- * @ret_layout: (out): the layout
- *
- * Returns: %FALSE if @text is neither
- */
-gboolean
-pv_layout_from_string (const char *text, PvLayout *ret_layout)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (layout_names); i++)
-    {
-      if (strcmp (text, layout_names[i]) == 0)
-        {
-          *ret_layout = (PvLayout) i;
-          return TRUE;
-        }
-    }
-  return FALSE;
 }
 
 void

@@ -3,19 +3,7 @@
 
 #include <glib.h>
 
-/**
- * PvLayout: what lies in a runtime's `files/`.
- * @PV_LAYOUT_USR: a merged `/usr`: `bin`, `lib`, and what belongs into `/etc` as `etc`
- * @PV_LAYOUT_ROOT: a complete root file system, with `usr` in it
- */
-typedef enum
-{
-  PV_LAYOUT_USR,
-  PV_LAYOUT_ROOT,
-} PvLayout;
-
-const char *pv_layout_to_string (PvLayout layout);
-gboolean pv_layout_from_string (const char *text, PvLayout *ret_layout);
+#include "runtime/layout.h"
 
 /**
  * PvMetadata: what `runtime.json` says about one version of a runtime.

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,21 +18,6 @@
 
 /* Any of these makes a folder a merged /usr; a runtime with nothing but static programs has bin. */
 static const char *const usr_folders[] = { "bin", "lib", "lib64", "sbin" };
-
-const char *
-pv_runtime_layout_to_string (PvRuntimeLayout layout)
-{
-  switch (layout)
-    {
-    case PV_RUNTIME_HOST:
-      return "host";
-    case PV_RUNTIME_MERGED_USR:
-      return "merged-usr";
-    case PV_RUNTIME_COMPLETE_ROOT:
-    default:
-      return "complete-root";
-    }
-}
 
 void
 pv_runtime_free (PvRuntime *runtime)
@@ -145,19 +131,19 @@ find_layout (PvRuntime *self, GError **error)
 {
   if (is_same_folder (self->fd, "/"))
     {
-      self->layout = PV_RUNTIME_HOST;
+      self->layout = PV_LAYOUT_HOST;
       return TRUE;
     }
   if (is_folder_in (self->fd, "usr"))
     {
-      self->layout = PV_RUNTIME_COMPLETE_ROOT;
+      self->layout = PV_LAYOUT_ROOT;
       return TRUE;
     }
   for (gsize i = 0; i < G_N_ELEMENTS (usr_folders); i++)
     {
       if (is_folder_in (self->fd, usr_folders[i]))
         {
-          self->layout = PV_RUNTIME_MERGED_USR;
+          self->layout = PV_LAYOUT_USR;
           return TRUE;
         }
     }
@@ -177,7 +163,7 @@ runtime_new (const PvRuntimeName *name, int fd, GError **error)
   self->fd = fd;
   if (!find_layout (self, error))
     return NULL;
-  if (self->layout != PV_RUNTIME_HOST
+  if (self->layout != PV_LAYOUT_HOST
       && !pv_machine_check (self->fd, name->machine, name->name, error))
     return NULL;
   return g_steal_pointer (&self);
@@ -256,6 +242,12 @@ is_in_store (const PvRuntime *self, char **store_dirs)
   return FALSE;
 }
 
+static gboolean
+may_create_lock_file (const PvRuntime *self, char **store_dirs)
+{
+  return self->layout != PV_LAYOUT_HOST && !is_in_store (self, store_dirs);
+}
+
 /* That a lock file is there, but cannot be locked, is an error; that there is none and none can be
  * made, or that the filesystem has no locks, is not. */
 static gboolean
@@ -288,19 +280,21 @@ pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **
   const PvLockFolder folder = { .open = open_for_lock, .data = name };
   g_autoptr (PvRuntime) runtime = look_up (name, error);
   g_autoptr (GError) local_error = NULL;
-  PvLockFlags flags = PV_LOCK_FLAGS_NONE;
   int locked_fd;
 
   *ret_lock = NULL;
   if (runtime == NULL)
     return NULL;
 
-  if (runtime->layout != PV_RUNTIME_HOST && !has_lock_file (runtime)
-      && !is_in_store (runtime, name->store_dirs))
-    flags |= PV_LOCK_CREATE;
-
-  *ret_lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, flags, wait, &locked_fd,
-                               &local_error);
+  *ret_lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, PV_LOCK_FLAGS_NONE, wait,
+                               &locked_fd, &local_error);
+  if (g_error_matches (local_error, PV_ERROR, PV_ERROR_NOT_FOUND)
+      && may_create_lock_file (runtime, name->store_dirs))
+    {
+      g_clear_error (&local_error);
+      *ret_lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, PV_LOCK_CREATE, wait,
+                                   &locked_fd, &local_error);
+    }
   g_clear_pointer (&runtime, pv_runtime_free);
   if (*ret_lock != NULL)
     return with_path (runtime_new (name, locked_fd, error));
@@ -314,7 +308,7 @@ pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **
       g_propagate_error (error, g_steal_pointer (&local_error));
       return NULL;
     }
-  if (runtime->layout != PV_RUNTIME_HOST)
+  if (runtime->layout != PV_LAYOUT_HOST)
     g_propagate_error (ret_why_not_locked, g_steal_pointer (&local_error));
   return g_steal_pointer (&runtime);
 }

@@ -4,19 +4,7 @@
 #include <glib.h>
 
 #include "lock/lock.h"
-
-/**
- * PvRuntimeLayout:
- * @PV_RUNTIME_HOST: the host's own root
- * @PV_RUNTIME_MERGED_USR: the folder is a merged `/usr`
- * @PV_RUNTIME_COMPLETE_ROOT: the folder is a root, with `usr/` in it
- */
-typedef enum
-{
-  PV_RUNTIME_HOST,
-  PV_RUNTIME_MERGED_USR,
-  PV_RUNTIME_COMPLETE_ROOT,
-} PvRuntimeLayout;
+#include "runtime/layout.h"
 
 /**
  * PvRuntimeName: what the user asked for, and where to look for it.
@@ -47,13 +35,12 @@ typedef struct
   char *name;
   char *path;
   int fd;
-  PvRuntimeLayout layout;
+  PvLayout layout;
 } PvRuntime;
 
 PvRuntime *pv_runtime_look_up (const PvRuntimeName *name, GError **error);
 PvRuntime *pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **ret_lock,
                                GError **ret_why_not_locked, GError **error);
 void pv_runtime_free (PvRuntime *runtime);
-const char *pv_runtime_layout_to_string (PvRuntimeLayout layout);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PvRuntime, pv_runtime_free)

@@ -141,12 +141,12 @@ init_host (PvFake *fake)
  * A host with a home folder, `/tmp` and nothing else, and a runtime with nothing in it.
  */
 void
-pv_fake_init (PvFake *fake, PvRuntimeLayout layout)
+pv_fake_init (PvFake *fake, PvLayout layout)
 {
   memset (fake, 0, sizeof *fake);
   init_host (fake);
   fake->runtime.name = g_strdup ("scout");
-  fake->runtime.path = g_strdup (layout == PV_RUNTIME_HOST ? "/" : "/srv/scout");
+  fake->runtime.path = g_strdup (layout == PV_LAYOUT_HOST ? "/" : "/srv/scout");
   fake->runtime.fd = 30;
   fake->runtime.layout = layout;
   fake->contents.top = g_ptr_array_new_with_free_func (entry_free);

@@ -16,7 +16,7 @@ typedef struct
   PvPlanInput input;
 } PvFake;
 
-void pv_fake_init (PvFake *fake, PvRuntimeLayout layout);
+void pv_fake_init (PvFake *fake, PvLayout layout);
 void pv_fake_clear (PvFake *fake);
 PvHostPath *pv_fake_path (const char *asked, const char *real, int fd, const char *const *links);
 void pv_fake_share (PvFake *fake, const char *asked, const char *real, gboolean read_only);

@@ -96,7 +96,7 @@ test_merged_usr (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNU
   g_autoptr (PvPlan) plan = NULL;
   PvFake fake;
 
-  pv_fake_init (&fake, PV_RUNTIME_MERGED_USR);
+  pv_fake_init (&fake, PV_LAYOUT_USR);
   for (gsize i = 0; top[i] != NULL; i++)
     pv_fake_entry (fake.contents.top, top[i]);
   for (gsize i = 0; etc[i] != NULL; i++)
@@ -155,7 +155,7 @@ test_complete_root (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_
   g_autoptr (PvPlan) plan = NULL;
   PvFake fake;
 
-  pv_fake_init (&fake, PV_RUNTIME_COMPLETE_ROOT);
+  pv_fake_init (&fake, PV_LAYOUT_ROOT);
   for (gsize i = 0; top[i] != NULL; i++)
     pv_fake_entry (fake.contents.top, top[i]);
   pv_fake_entry (fake.contents.etc, "fonts/");
@@ -191,7 +191,7 @@ test_host (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
   g_autoptr (PvPlan) plan = NULL;
   PvFake fake;
 
-  pv_fake_init (&fake, PV_RUNTIME_HOST);
+  pv_fake_init (&fake, PV_LAYOUT_HOST);
   for (gsize i = 0; top[i] != NULL; i++)
     pv_fake_entry (fake.contents.top, top[i]);
   pv_fake_file (&fake, "hosts", NULL);
@@ -238,7 +238,7 @@ test_homes (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
   PvFake fake;
 
   /* The user's home is kept out, and the current folder in it with it. */
-  pv_fake_init (&fake, PV_RUNTIME_MERGED_USR);
+  pv_fake_init (&fake, PV_LAYOUT_USR);
   fake.host.cwd->fd = -1;
   g_clear_pointer (&fake.host.cwd, pv_host_path_free);
   fake.host.cwd = pv_fake_path ("/home/ada", NULL, 32, NULL);
@@ -275,7 +275,7 @@ test_runtime_dir (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UN
   };
   PvFake fake;
 
-  pv_fake_init (&fake, PV_RUNTIME_MERGED_USR);
+  pv_fake_init (&fake, PV_LAYOUT_USR);
   fake.host.runtime_dir = pv_fake_path ("/run/user/1000", NULL, 34, NULL);
   assert_tail (&fake, shared, "/home/ada/game");
   fake.host.runtime_dir->fd = -1;
@@ -294,7 +294,7 @@ test_resolv_conf (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UN
   PvHostFile *file;
   PvFake fake;
 
-  pv_fake_init (&fake, PV_RUNTIME_MERGED_USR);
+  pv_fake_init (&fake, PV_LAYOUT_USR);
   pv_fake_file (&fake, "resolv.conf", NULL);
   file = fake.host.files->pdata[0];
   file->real = g_strdup ("/run/systemd/resolve/stub-resolv.conf");
@@ -321,7 +321,7 @@ test_reserved (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSE
   g_autoptr (GError) error = NULL;
   PvFake fake;
 
-  pv_fake_init (&fake, PV_RUNTIME_MERGED_USR);
+  pv_fake_init (&fake, PV_LAYOUT_USR);
   pv_fake_share (&fake, "/link/to/usr", "/usr/share", FALSE);
   g_assert_null (pv_plan_new (&fake.input, &error));
   g_assert_error (error, PV_ERROR, PV_ERROR_USAGE);
@@ -337,7 +337,7 @@ test_notices (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED
   g_autoptr (PvPlan) plan = NULL;
   PvFake fake;
 
-  pv_fake_init (&fake, PV_RUNTIME_MERGED_USR);
+  pv_fake_init (&fake, PV_LAYOUT_USR);
   fake.host.cwd->fd = -1;
   g_clear_pointer (&fake.host.cwd, pv_host_path_free);
   fake.host.cwd = pv_fake_path ("/usr/share/games", NULL, 32, NULL);

@@ -15,7 +15,7 @@ make_report (PvFake *fake, PvPlanReport *report)
 {
   PvPlan *plan;
 
-  pv_fake_init (fake, PV_RUNTIME_MERGED_USR);
+  pv_fake_init (fake, PV_LAYOUT_USR);
   g_free (fake->runtime.path);
   fake->runtime.path = g_strdup ("/srv/new\nline");
   pv_fake_share (fake, "/srv/a", NULL, TRUE);
@@ -68,7 +68,7 @@ test_text (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
   PvPlan *plan = make_report (&fake, &report);
   g_autofree char *text = pv_plan_to_text (&report);
 
-  g_assert_true (g_str_has_prefix (text, "Runtime\n  /srv/new\\x0aline (merged-usr)\n"));
+  g_assert_true (g_str_has_prefix (text, "Runtime\n  /srv/new\\x0aline (usr)\n"));
   g_assert_nonnull (strstr (text, "--runtime            a\\x0ab"));
   g_assert_nonnull (strstr (text, "/srv/a"));
   g_assert_nonnull (strstr (text, "container=pv-launch"));

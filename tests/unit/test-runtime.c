@@ -49,7 +49,7 @@ where_clear (Where *where)
 }
 
 static void
-assert_found (const PvFixture *fixture, const PvRuntimeName *name, PvRuntimeLayout layout,
+assert_found (const PvFixture *fixture, const PvRuntimeName *name, PvLayout layout,
               const char *expected)
 {
   g_autofree char *path = pv_fixture_path (fixture, expected);
@@ -68,21 +68,21 @@ test_layouts (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   static const struct
   {
     const char *name;
-    PvRuntimeLayout layout;
+    PvLayout layout;
     const char *path;
   } rows[] = {
-    { "usr-only", PV_RUNTIME_MERGED_USR, "base/usr-only" },
-    { "root", PV_RUNTIME_COMPLETE_ROOT, "base/root" },
-    { "root/", PV_RUNTIME_COMPLETE_ROOT, "base/root" },
-    { "shipped", PV_RUNTIME_MERGED_USR, "base/shipped/files" },
-    { "shipped/files", PV_RUNTIME_MERGED_USR, "base/shipped/files" },
-    { "shipped-root", PV_RUNTIME_COMPLETE_ROOT, "base/shipped-root/files" },
-    { "static", PV_RUNTIME_MERGED_USR, "base/static" },
-    { "both", PV_RUNTIME_COMPLETE_ROOT, "base/both" },
-    { "linked", PV_RUNTIME_MERGED_USR, "base/shipped/files" },
-    { "usr-link", PV_RUNTIME_MERGED_USR, "base/usr-link" },
-    { "files-file", PV_RUNTIME_MERGED_USR, "base/files-file" },
-    { "../base/static", PV_RUNTIME_MERGED_USR, "base/static" },
+    { "usr-only", PV_LAYOUT_USR, "base/usr-only" },
+    { "root", PV_LAYOUT_ROOT, "base/root" },
+    { "root/", PV_LAYOUT_ROOT, "base/root" },
+    { "shipped", PV_LAYOUT_USR, "base/shipped/files" },
+    { "shipped/files", PV_LAYOUT_USR, "base/shipped/files" },
+    { "shipped-root", PV_LAYOUT_ROOT, "base/shipped-root/files" },
+    { "static", PV_LAYOUT_USR, "base/static" },
+    { "both", PV_LAYOUT_ROOT, "base/both" },
+    { "linked", PV_LAYOUT_USR, "base/shipped/files" },
+    { "usr-link", PV_LAYOUT_USR, "base/usr-link" },
+    { "files-file", PV_LAYOUT_USR, "base/files-file" },
+    { "../base/static", PV_LAYOUT_USR, "base/static" },
   };
   g_autofree char *base = pv_fixture_path (fixture, "base");
   Where where;
@@ -117,11 +117,11 @@ test_order (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   where_init (&where, fixture);
   g_assert_cmpint (chdir (cwd), ==, 0);
   where.name.name = "both";
-  assert_found (fixture, &where.name, PV_RUNTIME_COMPLETE_ROOT, "cwd/both/files");
+  assert_found (fixture, &where.name, PV_LAYOUT_ROOT, "cwd/both/files");
   where.name.name = "scout";
-  assert_found (fixture, &where.name, PV_RUNTIME_MERGED_USR, "store/scout/versions/1/files");
+  assert_found (fixture, &where.name, PV_LAYOUT_USR, "store/scout/versions/1/files");
   where.name.name = "scout/files";
-  assert_found (fixture, &where.name, PV_RUNTIME_MERGED_USR, "store/scout/versions/1/files");
+  assert_found (fixture, &where.name, PV_LAYOUT_USR, "store/scout/versions/1/files");
 
   where.name.base = base;
   where.name.name = "here";
@@ -148,7 +148,7 @@ test_host (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
       where.name.name = names[i];
       runtime = pv_runtime_acquire (&where.name, NULL, &lock, &why_not, NULL);
       g_assert_nonnull (runtime);
-      g_assert_cmpint (runtime->layout, ==, PV_RUNTIME_HOST);
+      g_assert_cmpint (runtime->layout, ==, PV_LAYOUT_HOST);
       g_assert_cmpstr (runtime->path, ==, "/");
       /* Nothing is created there, and nothing is said about it. */
       g_assert_null (lock);

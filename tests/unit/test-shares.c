@@ -37,7 +37,7 @@ assert_row (gsize row)
   guint n = 0;
   PvFake fake;
 
-  pv_fake_init (&fake, PV_RUNTIME_MERGED_USR);
+  pv_fake_init (&fake, PV_LAYOUT_USR);
   for (gsize i = 0; rows[row].asked[i] != NULL; i++)
     {
       gboolean read_only = g_str_has_suffix (rows[row].asked[i], ":ro");
@@ -93,7 +93,7 @@ test_links (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
   g_autoptr (GPtrArray) shares = NULL;
   PvFake fake;
 
-  pv_fake_init (&fake, PV_RUNTIME_MERGED_USR);
+  pv_fake_init (&fake, PV_LAYOUT_USR);
   pv_fake_share (&fake, "/games/a", "/srv/games/a", FALSE);
   pv_fake_share (&fake, "/games/b", "/srv/games/b", FALSE);
   for (guint i = 0; i < 2; i++)
@@ -118,7 +118,7 @@ test_reach (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
   g_autoptr (GPtrArray) shares = NULL;
   PvFake fake;
 
-  pv_fake_init (&fake, PV_RUNTIME_MERGED_USR);
+  pv_fake_init (&fake, PV_LAYOUT_USR);
   pv_fake_share (&fake, "/opt/game", NULL, FALSE);
   shares = pv_shares_plan (&fake.input, notices, NULL);
   g_assert_true (pv_shares_reach_into (shares, "/opt"));

@@ -14,9 +14,9 @@ const PvOptionSpec pv_option_table[] = {
   { "runtime", PV_OPTION_RUNTIME, "PATH", NULL, PV_OPTION_PLAIN,
     "run in this runtime; empty: the host's /usr [default]" },
   { "runtime-base", PV_OPTION_RUNTIME_BASE, "DIR", NULL, PV_OPTION_PLAIN,
-    "folder of a relative --runtime; else here, the store" },
+    "where a relative --runtime is; else here, then store" },
   { "lock-timeout", PV_OPTION_LOCK_TIMEOUT, "SECONDS", NULL, PV_OPTION_PLAIN,
-    "how long to wait for a lock; 0: no wait [default: 30]" },
+    "wait so long for a lock; 0: not at all [default: 30]" },
   { "lock-on-remote", PV_OPTION_LOCK_ON_REMOTE, "refuse|warn|allow", NULL, PV_OPTION_PLAIN,
     "if the lock file is on NFS, FUSE, … [default: warn]" },
   { "filesystem", PV_OPTION_FILESYSTEM, "PATH[:ro]", NULL, PV_OPTION_MANY,
@@ -252,7 +252,7 @@ pv_option_values_parse (int argc, char **argv, char **environment, int *ret_firs
   read_environment (values, environment);
 
   opterr = 0;
-  optind = 1;
+  optind = 0; /* glibc: start anew, whatever was parsed before */
   while ((index = getopt_long (argc, argv, "+:", table, NULL)) >= 0)
     {
       if (index == '?' || index == ':')

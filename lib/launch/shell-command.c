@@ -47,6 +47,9 @@ add_file (GString *command, GString *documents, const PvMount *file, int fd)
   delimiter = choose_delimiter (data, length);
   g_string_append_printf (command, " %d<<'%s'", fd, delimiter);
   g_string_append_len (documents, data, (gssize) length);
+  /* A here-document consists of lines: the last one gets its newline. */
+  if (length > 0 && data[length - 1] != '\n')
+    g_string_append_c (documents, '\n');
   g_string_append_printf (documents, "%s\n", delimiter);
 }
 

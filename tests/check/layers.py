@@ -51,7 +51,7 @@ def check_include(path, included):
             return f"{path}: \"{layer}\" is no layer of the design"
         return None
     if MAY_INCLUDE[layer] is LIBC:
-        if folder == "supervise" or (tap.SOURCE / path).with_name(included).exists():
+        if folder == "supervise" or (tap.SOURCE / path.parent / included).is_file():
             return None
         return f"{path}: \"{included}\": the supervisor knows only itself and libc"
     own = layer.split("/")[1]

@@ -11,6 +11,7 @@
 #include "launch/launch.h"
 #include "lease.h"
 #include "plan/plan.h"
+#include "plan/shares.h"
 
 static gboolean
 is_dry_run (const PvOptions *options)
@@ -43,10 +44,9 @@ make_plan (const PvOptions *options, const PvHost *host, const PvRuntime *runtim
 }
 
 static gboolean
-start (const PvOptions *options, const PvHost *host, const PvPlan *plan, GPtrArray *leases,
-       GError **error)
+start (const PvOptions *options, const PvHost *host, const char *bwrap, const PvPlan *plan,
+       GPtrArray *leases, GError **error)
 {
-  g_autofree char *bwrap = pv_bwrap_find (host->environment, error);
   g_autofree char *supervise = pv_helper_get_path ("pv-supervise", host->environment);
   g_autofree char *explain = pv_helper_get_path ("pv-explain-bwrap", host->environment);
   const PvLaunchInput input = {
@@ -60,11 +60,21 @@ start (const PvOptions *options, const PvHost *host, const PvPlan *plan, GPtrArr
     .program = options->program,
   };
 
-  if (bwrap == NULL)
-    return FALSE;
   if (options->action == PV_ACTION_ONLY_PREPARE)
     return TRUE;
   return pv_launch_exec (&input, error);
+}
+
+/* What can be refused without the runtime is refused before anything is locked or written. */
+static gboolean
+check (const PvOptions *options, const PvHost *host, PvHostPath **ret_home, char **ret_bwrap,
+       GError **error)
+{
+  if (!pv_shares_check (options->shares, error))
+    return FALSE;
+  if (options->home != NULL && (*ret_home = pv_host_path_open (options->home, error)) == NULL)
+    return FALSE;
+  return is_dry_run (options) || (*ret_bwrap = pv_bwrap_find (host->environment, error)) != NULL;
 }
 
 /**
@@ -80,21 +90,22 @@ pv_pipeline_run (const PvOptions *options, char **environment, GError **error)
 {
   g_autoptr (GPtrArray) leases = pv_leases_new ();
   g_autoptr (PvHost) host = pv_host_gather (environment, error);
-  g_autoptr (PvRuntime) runtime
-    = host == NULL ? NULL : pv_lease_runtime (options, environment, !is_dry_run (options), leases, error);
-  g_autoptr (PvRuntimeContents) contents
-    = runtime == NULL ? NULL : pv_runtime_contents_read (runtime, host->zone, error);
+  g_autoptr (PvRuntime) runtime = NULL;
+  g_autoptr (PvRuntimeContents) contents = NULL;
   g_autoptr (PvHostPath) home = NULL;
   g_autoptr (PvPlan) plan = NULL;
+  g_autofree char *bwrap = NULL;
 
-  if (contents == NULL)
+  if (host == NULL || !check (options, host, &home, &bwrap, error))
     return FALSE;
-  if (options->home != NULL && (home = pv_host_path_open (options->home, error)) == NULL)
+  runtime = pv_lease_runtime (options, environment, !is_dry_run (options), leases, error);
+  contents = runtime == NULL ? NULL : pv_runtime_contents_read (runtime, host->zone, error);
+  if (contents == NULL)
     return FALSE;
   plan = make_plan (options, host, runtime, contents, home, error);
   if (plan == NULL)
     return FALSE;
   if (is_dry_run (options))
     return pv_dry_run_print (options, host, runtime, plan, error);
-  return start (options, host, plan, leases, error);
+  return start (options, host, bwrap, plan, leases, error);
 }

@@ -83,11 +83,14 @@ block_signals (sigset_t *ret_old_mask)
 
 /* The program gets what is kept, this process what it holds, and nobody anything else: through an
  * fd that is left open here the program could reach what is not mounted for it. */
-static void
+static bool
 sort_out_fds (const PvOrders *orders, int signals)
 {
-  int wanted[2 * PV_ORDERS_MAX_FDS + 2];
+  int *wanted = calloc ((size_t) (orders->n_leases + orders->n_kept + 2), sizeof *wanted);
   size_t n_wanted = 0;
+
+  if (wanted == NULL)
+    return false;
 
   wanted[n_wanted++] = orders->link;
   wanted[n_wanted++] = signals;
@@ -96,10 +99,12 @@ sort_out_fds (const PvOrders *orders, int signals)
   for (int i = 0; i < orders->n_kept; i++)
     wanted[n_wanted++] = orders->kept[i];
   pv_fds_close_all_but (wanted, n_wanted);
+  free (wanted);
 
   pv_fds_set_close_on_exec (orders->link, true);
   for (int i = 0; i < orders->n_leases; i++)
     pv_fds_set_close_on_exec (orders->leases[i], true);
+  return true;
 }
 
 /* What was kept for the program is not this process's: the other end of a pipe must see it go.  An
@@ -210,7 +215,8 @@ run (const PvOrders *orders)
 
   prctl (PR_SET_CHILD_SUBREAPER, 1);
   self.signals = block_signals (&old_mask);
-  sort_out_fds (orders, self.signals);
+  if (!sort_out_fds (orders, self.signals))
+    return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
   self.program = pv_program_start (orders->program, &old_mask, &status);
   if (self.program < 0)
     return fail (orders->link, status);

@@ -13,9 +13,9 @@
 static bool
 make_folder (const PvNode *node)
 {
-  if (mkdir (node->dest, 0700) < 0 && errno != EEXIST)
-    return false;
-  return chmod (node->dest, node->mode) == 0;
+  if (mkdir (node->dest, node->mode) == 0)
+    return true;
+  return errno == EEXIST && chmod (node->dest, node->mode) == 0;
 }
 
 static bool
@@ -35,12 +35,12 @@ copy (int from, int to)
 static bool
 make_file (const PvNode *node)
 {
-  int fd = open (node->dest, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  int fd = open (node->dest, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   bool made;
 
   if (fd < 0)
     return false;
-  made = copy (node->fd, fd) && fchmod (fd, 0644) == 0;
+  made = copy (node->fd, fd);
   close (fd);
   return made;
 }
@@ -61,13 +61,14 @@ make (const PvNode *node)
 bool
 pv_nodes_make (const PvOrders *orders)
 {
-  for (int i = 0; i < orders->n_nodes; i++)
-    {
-      if (make (&orders->nodes[i]))
-        continue;
-      pv_complain ("Cannot make \"%s\" in the container: %s", orders->nodes[i].dest,
-                   strerror (errno));
-      return false;
-    }
-  return true;
+  mode_t umask_of_program = umask (0);
+  int i = 0;
+
+  while (i < orders->n_nodes && make (&orders->nodes[i]))
+    i++;
+  if (i < orders->n_nodes)
+    pv_complain ("Cannot make \"%s\" in the container: %s", orders->nodes[i].dest,
+                 strerror (errno));
+  umask (umask_of_program);
+  return i == orders->n_nodes;
 }

@@ -14,7 +14,7 @@ add_fd (int *list, int *length, const char *text)
 {
   int fd = pv_parse_fd (text);
 
-  if (fd < 0 || *length == PV_ORDERS_MAX_FDS)
+  if (fd < 0)
     return false;
   list[(*length)++] = fd;
   return true;
@@ -112,6 +112,18 @@ map_strings (int fd, size_t *ret_count)
   return strings;
 }
 
+/* No list is longer than the file has strings. */
+static bool
+allocate (PvOrders *self, size_t count)
+{
+  self->leases = calloc (count, sizeof *self->leases);
+  self->kept = calloc (count, sizeof *self->kept);
+  self->expected = calloc (count, sizeof *self->expected);
+  self->nodes = calloc (count, sizeof *self->nodes);
+  return self->leases != NULL && self->kept != NULL && self->expected != NULL
+         && self->nodes != NULL;
+}
+
 /**
  * pv_orders_read:
  * @orders: (out): valid until the process ends
@@ -130,9 +142,7 @@ pv_orders_read (PvOrders *orders, int argc, char **argv)
   *orders = (PvOrders) { .link = -1, .error_output = -1 };
   if (strings == NULL)
     return false;
-  orders->expected = calloc (count, sizeof *orders->expected);
-  orders->nodes = calloc (count, sizeof *orders->nodes);
-  if (orders->expected == NULL || orders->nodes == NULL)
+  if (!allocate (orders, count))
     return false;
 
   for (i = 0; i < count && strcmp (strings[i], "--") != 0; i++)

@@ -4,8 +4,6 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#define PV_ORDERS_MAX_FDS 256
-
 /**
  * PvNode: a link, folder or file of the container's root that needs no mount.
  * @dest: where
@@ -26,8 +24,8 @@ typedef struct
  * @link: the socket to the supervisor outside
  * @error_output: the caller's standard error; bubblewrap's own goes elsewhere
  * @process_oriented: the leases are no OFD locks: lock them again
- * @leases: fds that this process holds
- * @kept: fds that the program gets
+ * @leases: (array): fds that this process holds
+ * @kept: (array): fds that the program gets
  * @expected: (array): `DEV:INO:PATH`: what must have been mounted at PATH
  * @nodes: (array): what is to be made, in this order
  * @program: (array zero-terminated=1): the program and its arguments
@@ -37,9 +35,9 @@ typedef struct
   int link;
   int error_output;
   bool process_oriented;
-  int leases[PV_ORDERS_MAX_FDS];
+  int *leases;
   int n_leases;
-  int kept[PV_ORDERS_MAX_FDS];
+  int *kept;
   int n_kept;
   char **expected;
   int n_expected;

@@ -22,17 +22,22 @@
 
 struct _PvLock
 {
-  int fd; /* owned */
+  int fd;        /* owned */
+  int folder_fd; /* owned */
+  char *name;    /* in it */
   PvLockMode mode;
   gboolean process_oriented;
 };
 
+/* Takes over @fd and @folder_fd. */
 static PvLock *
-lock_new (int fd, PvLockMode mode, gboolean process_oriented)
+lock_new (int fd, int folder_fd, const char *name, PvLockMode mode, gboolean process_oriented)
 {
   PvLock *lock = g_new0 (PvLock, 1);
 
   lock->fd = fd;
+  lock->folder_fd = folder_fd;
+  lock->name = g_strdup (name);
   lock->mode = mode;
   lock->process_oriented = process_oriented;
   return lock;
@@ -197,7 +202,8 @@ pv_lock_acquire_at (int folder_fd, const char *name, PvLockMode mode, PvLockFlag
   if (!check_is_current (fd, folder_fd, name, error))
     return NULL;
 
-  return lock_new (pv_fd_steal (&fd), mode, process_oriented);
+  return lock_new (pv_fd_steal (&fd), fcntl (folder_fd, F_DUPFD_CLOEXEC, 3), name, mode,
+                   process_oriented);
 }
 
 /* Whether the name still leads to the folder. */
@@ -315,6 +321,23 @@ pv_lock_acquire (const PvLockFolder *folder, const char *name, PvLockMode mode, 
     }
 }
 
+/* Opens the locked file once more.  Its name still leads to it, or /proc does, which is dear. */
+static int
+open_again (const PvLock *lock)
+{
+  pv_autofd fd
+    = pv_openat2 (lock->folder_fd, lock->name, O_RDONLY | O_NONBLOCK, 0, PV_RESOLVE_BENEATH);
+  g_autofree char *link = NULL;
+  struct stat held, opened;
+
+  if (fd >= 0 && fstat (lock->fd, &held) == 0 && fstat (fd, &opened) == 0
+      && same_file (&held, &opened))
+    return pv_fd_steal (&fd);
+
+  link = g_strdup_printf ("/proc/self/fd/%d", lock->fd);
+  return open (link, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+}
+
 /**
  * pv_lock_share:
  * @lock: a shared lock
@@ -328,17 +351,12 @@ pv_lock_acquire (const PvLockFolder *folder, const char *name, PvLockMode mode, 
 PvLock *
 pv_lock_share (const PvLock *lock, GError **error)
 {
-  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", lock->fd);
   pv_autofd fd = -1;
   gboolean process_oriented = lock->process_oriented;
 
   g_return_val_if_fail (lock->mode == PV_LOCK_SHARED, NULL);
 
-  if (process_oriented)
-    fd = fcntl (lock->fd, F_DUPFD_CLOEXEC, 3);
-  else
-    fd = open (link, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
+  fd = process_oriented ? fcntl (lock->fd, F_DUPFD_CLOEXEC, 3) : open_again (lock);
   if (fd < 0
       || (!process_oriented
           && !pv_range_lock (fd, PV_LOCK_SHARED, PV_LOCK_NEVER_WAIT, &process_oriented)))
@@ -349,7 +367,8 @@ pv_lock_share (const PvLock *lock, GError **error)
       pv_error_set_errno (error, saved_errno, "Cannot share lock on \"%s\"", path);
       return NULL;
     }
-  return lock_new (pv_fd_steal (&fd), PV_LOCK_SHARED, process_oriented);
+  return lock_new (pv_fd_steal (&fd), fcntl (lock->folder_fd, F_DUPFD_CLOEXEC, 3), lock->name,
+                   PV_LOCK_SHARED, process_oriented);
 }
 
 /**
@@ -364,6 +383,8 @@ pv_lock_release (PvLock *lock)
   if (lock == NULL)
     return;
   pv_fd_clear (&lock->fd);
+  pv_fd_clear (&lock->folder_fd);
+  g_free (lock->name);
   g_free (lock);
 }
 

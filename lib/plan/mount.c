@@ -86,6 +86,7 @@ pv_mounts_file (GPtrArray *mounts, GBytes *data, const char *origin, const char 
 
   mount->data = g_bytes_ref (data);
   mount->source = g_strdup (origin);
+  mount->mode = 0644;
 }
 
 /* The folders that lead to @dest and that nothing has made so far. */

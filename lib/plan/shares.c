@@ -35,18 +35,31 @@ add_default (GPtrArray *shares, const PvHostPath *path, const char *reason, GPtr
 }
 
 static gboolean
-add_requested (GPtrArray *shares, const PvShareRequest *request, GError **error)
+check_request (const PvShareRequest *request, GError **error)
 {
   const char *reserved = pv_reserved_find (request->path->real);
 
-  if (reserved != NULL)
+  if (reserved == NULL)
+    return TRUE;
+  pv_error_set (error, PV_ERROR_USAGE, "Cannot share \"%s\": \"%s\" is reserved",
+                request->path->asked, reserved);
+  return pv_error_hint (error, "the container makes \"%s\" itself; share another folder", reserved);
+}
+
+/**
+ * pv_shares_check:
+ * @requests: (element-type PvShareRequest): what was asked for by name
+ *
+ * Returns: %FALSE with @error set (%PV_ERROR_USAGE) if one of them is reserved
+ */
+gboolean
+pv_shares_check (const GPtrArray *requests, GError **error)
+{
+  for (guint i = 0; i < requests->len; i++)
     {
-      pv_error_set (error, PV_ERROR_USAGE, "Cannot share \"%s\": \"%s\" is reserved",
-                    request->path->asked, reserved);
-      return pv_error_hint (error, "the container makes \"%s\" itself; share another folder",
-                            reserved);
+      if (!check_request (g_ptr_array_index (requests, i), error))
+        return FALSE;
     }
-  add (shares, request->path, request->read_only, "--filesystem");
   return TRUE;
 }
 
@@ -130,10 +143,13 @@ pv_shares_plan (const PvPlanInput *input, GPtrArray *notices, GError **error)
   g_autoptr (GPtrArray) shares = g_ptr_array_new_with_free_func (g_free);
   const PvHost *host = input->host;
 
+  if (!pv_shares_check (input->shares, error))
+    return NULL;
   for (guint i = 0; i < input->shares->len; i++)
     {
-      if (!add_requested (shares, g_ptr_array_index (input->shares, i), error))
-        return NULL;
+      const PvShareRequest *request = g_ptr_array_index (input->shares, i);
+
+      add (shares, request->path, request->read_only, "--filesystem");
     }
 
   if (input->home_kind == PV_HOME_SHARED)

@@ -15,6 +15,7 @@ typedef struct
   gboolean covered;
 } PvShare;
 
+gboolean pv_shares_check (const GPtrArray *requests, GError **error);
 GPtrArray *pv_shares_plan (const PvPlanInput *input, GPtrArray *notices, GError **error);
 gboolean pv_shares_reach_into (const GPtrArray *shares, const char *folder);
 gboolean pv_shares_cover (const GPtrArray *shares, const char *path);

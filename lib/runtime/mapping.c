@@ -2,10 +2,21 @@
 /* Which part of a root file system becomes what in a runtime's `files/`.  Pure. */
 #include "runtime/mapping.h"
 
+#include <fnmatch.h>
 #include <string.h>
 
 /* What a machine, and no runtime, has of its own. */
 static const char *const host_files[] = { "etc/hostname", "etc/resolv.conf", ".ref" };
+
+/* What serves only a machine that boots, or is administered.  A runtime does neither, and every
+ * entry of its etc costs a link at each launch. */
+static const char *const booted[] = {
+  "etc/*-",          "etc/.pwd.lock",   "etc/adduser.conf", "etc/apt",         "etc/cron.*",
+  "etc/debconf.conf", "etc/deluser.conf", "etc/dpkg",       "etc/e2scrub.conf", "etc/fstab",
+  "etc/gshadow",     "etc/init.d",      "etc/issue*",       "etc/kernel",      "etc/login.defs",
+  "etc/logrotate.d", "etc/motd",        "etc/rc?.d",        "etc/shadow",      "etc/skel",
+  "etc/subgid",      "etc/subuid",      "etc/sysctl.*",     "etc/systemd",     "etc/update-motd.d",
+};
 
 /* Folders that a complete root has, empty: mount points, and what can be fetched again. */
 static const char *const emptied[] = { "dev", "proc", "run", "sys", "tmp", "var/cache/apt",
@@ -37,6 +48,17 @@ normalise (const char *path)
   for (gsize length = strlen (copy); length > 0 && copy[length - 1] == '/'; length--)
     copy[length - 1] = '\0';
   return copy;
+}
+
+static gboolean
+is_of_booted_machine (const char *path)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (booted); i++)
+    {
+      if (fnmatch (booted[i], path, FNM_PATHNAME | FNM_LEADING_DIR) == 0)
+        return TRUE;
+    }
+  return FALSE;
 }
 
 static gboolean
@@ -75,6 +97,8 @@ pv_mapping_map (PvLayout layout, const char *path)
   if (layout == PV_LAYOUT_ROOT)
     return is_dropped_from_root (normal) ? NULL : g_steal_pointer (&normal);
 
+  if (is_of_booted_machine (normal))
+    return NULL;
   if (strcmp (normal, "etc") != 0 && below (normal, "etc") == NULL)
     mapped = below (normal, "usr");
   if (mapped == NULL || strcmp (mapped, ".ref") == 0)

@@ -160,6 +160,7 @@ runtime_new (const PvRuntimeName *name, int fd, GError **error)
   g_autoptr (PvRuntime) self = g_new0 (PvRuntime, 1);
 
   self->name = g_strdup (name->name);
+  self->path = g_strdup (name->name);
   self->fd = fd;
   if (!find_layout (self, error))
     return NULL;
@@ -169,14 +170,6 @@ runtime_new (const PvRuntimeName *name, int fd, GError **error)
   return g_steal_pointer (&self);
 }
 
-/* To ask /proc is dear, so only for the runtime that is really used. */
-static PvRuntime *
-with_path (PvRuntime *self)
-{
-  if (self != NULL)
-    self->path = pv_fd_get_path (self->fd);
-  return self;
-}
 
 static PvRuntime *
 look_up (const PvRuntimeName *name, GError **error)
@@ -208,7 +201,16 @@ look_up (const PvRuntimeName *name, GError **error)
 PvRuntime *
 pv_runtime_look_up (const PvRuntimeName *name, GError **error)
 {
-  return with_path (look_up (name, error));
+  PvRuntime *self = look_up (name, error);
+  char *path = self != NULL ? pv_fd_get_path (self->fd) : NULL;
+
+  /* To ask /proc is dear, so only here, and not on the way to a program. */
+  if (path != NULL)
+    {
+      g_free (self->path);
+      self->path = path;
+    }
+  return self;
 }
 
 static int
@@ -297,10 +299,10 @@ pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **
     }
   g_clear_pointer (&runtime, pv_runtime_free);
   if (*ret_lock != NULL)
-    return with_path (runtime_new (name, locked_fd, error));
+    return runtime_new (name, locked_fd, error);
 
   /* The runtime itself may have gone meanwhile. */
-  runtime = pv_runtime_look_up (name, error);
+  runtime = look_up (name, error);
   if (runtime == NULL)
     return NULL;
   if (!can_go_without (runtime, local_error))

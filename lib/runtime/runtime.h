@@ -25,8 +25,8 @@ typedef struct
 /**
  * PvRuntime: a runtime that was found.  Immutable.
  * @name: (type filename): as the user gave it
- * @path: (type filename): where the folder was when it was opened; for messages, and for those who
- *  want to do the same again by hand
+ * @path: (type filename): for messages: from pv_runtime_look_up(), where the folder is, for those
+ *  who want to do the same again by hand; from pv_runtime_acquire(), just @name
  * @fd: the folder, `O_PATH`, close-on-exec: what is mounted is this, whatever happens to @path
  * @layout: what is in it
  */

@@ -159,9 +159,12 @@ def as_ordinary_user(command):
 
 def remove_tree(folder):
     """Also what has lost its permissions."""
-    for path, _, _ in os.walk(folder):
-        with contextlib.suppress(OSError):
-            os.chmod(path, 0o700)
+    for path, folders, _ in os.walk(folder):
+        for name in folders:
+            inner = os.path.join(path, name)
+            if not os.path.islink(inner):
+                with contextlib.suppress(OSError):
+                    os.chmod(inner, 0o700)
     shutil.rmtree(folder)
 
 

@@ -9,6 +9,8 @@
  *   probe [--wait] lock FILE     tries a shared, then an exclusive lock without waiting: yes or no
  *   probe orphan                 leaves a child that keeps only standard input, until its end, and
  *                                ends with status 5; the child says "ready" after that
+ *   probe [--wait] connect PATH  connects to a socket
+ *   probe [--wait] write FILE    writes into it, or creates it; else prints the error's number
  *   probe exit STATUS, probe signal NUMBER
  *
  * --wait: says "ready", and goes on when standard input ends. */
@@ -21,7 +23,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static int
@@ -132,6 +136,31 @@ print_locks (const char *path)
   return 0;
 }
 
+static int
+connect_to (const char *path)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  snprintf (address.sun_path, sizeof address.sun_path, "%s", path);
+  if (fd < 0 || connect (fd, (const struct sockaddr *) &address, sizeof address) < 0)
+    return fail (path);
+  close (fd);
+  return 0;
+}
+
+static int
+write_to (const char *path)
+{
+  int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+  if (fd < 0 || write (fd, "written", 7) != 7)
+    printf ("%d\n", errno);
+  else
+    puts ("written");
+  return 0;
+}
+
 static void
 wait_for_end_of_input (void)
 {
@@ -179,6 +208,10 @@ run (int argc, char **argv)
     return for_each_fd (unlock_fd);
   if (strcmp (command, "lock") == 0)
     return print_locks (argument);
+  if (strcmp (command, "connect") == 0)
+    return connect_to (argument);
+  if (strcmp (command, "write") == 0)
+    return write_to (argument);
   if (strcmp (command, "orphan") == 0)
     return leave_orphan ();
   if (strcmp (command, "exit") == 0)

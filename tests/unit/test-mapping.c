@@ -29,6 +29,12 @@ static const struct
   { "./dev/null", NULL, NULL },
   { "./device", NULL, "device" },
   { "./tmp/x", NULL, NULL },
+  { "./etc/init.d", NULL, "etc/init.d" },
+  { "./etc/init.d/procps", NULL, "etc/init.d/procps" },
+  { "./etc/rc3.d/S01procps", NULL, "etc/rc3.d/S01procps" },
+  { "./etc/passwd-", NULL, "etc/passwd-" },
+  { "./etc/fonts/conf.d/10-x.conf", "etc/fonts/conf.d/10-x.conf", "etc/fonts/conf.d/10-x.conf" },
+  { "./usr/share/etc/fstab", "share/etc/fstab", "usr/share/etc/fstab" },
 };
 
 static void

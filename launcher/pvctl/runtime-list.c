@@ -15,7 +15,7 @@ static char **opt_stores;
 static const GOptionEntry options[] = {
   { "json", 0, 0, G_OPTION_ARG_NONE, &opt_json, "Print a JSON array instead of a table", NULL },
   { "store", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &opt_stores,
-    "Look only into DIR; may be repeated [default: the user's and the system's stores]", "DIR" },
+    "Look only into DIR; may be repeated [default: all stores]", "DIR" },
   { NULL },
 };
 

@@ -52,7 +52,7 @@ static const GOptionEntry options[] = {
   { "mirror", 0, 0, G_OPTION_ARG_STRING, &opt_mirror,
     "Take packages from URL [default: the recipe's]", "URL" },
   { "name", 0, 0, G_OPTION_ARG_STRING, &opt_name,
-    "Name of the runtime in the store [default: the recipe's]", "NAME" },
+    "Name in the store [default: the recipe's]", "NAME" },
   { "recipe-dir", 0, 0, G_OPTION_ARG_FILENAME, &opt_recipe_dir,
     "Look for the recipe only in DIR", "DIR" },
   { "store", 0, 0, G_OPTION_ARG_FILENAME, &opt_store,

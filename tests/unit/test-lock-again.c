@@ -97,7 +97,7 @@ static PvLock *
 acquire (const PvFixture *fixture, PvLockFlags flags, int *ret_folder_fd, GError **error)
 {
   const PvLockFolder folder = { .open = open_runtime, .data = fixture };
-  const PvLockWait wait = { .timeout_ms = 2000 };
+  const PvLockWait wait = { .timeout_ms = 20 * 1000 };
 
   return pv_lock_acquire (&folder, ".ref", PV_LOCK_SHARED, flags, &wait, ret_folder_fd, error);
 }
@@ -277,6 +277,7 @@ test_exchanged_while_waiting (PvFixture *fixture, gconstpointer data G_GNUC_UNUS
   g_autoptr (GError) error = NULL;
   g_autoptr (PvLock) lock = NULL;
   pv_autofd folder_fd = -1;
+  gint64 started = g_get_monotonic_time ();
   PvHolder holder;
   pid_t updater;
 
@@ -290,6 +291,7 @@ test_exchanged_while_waiting (PvFixture *fixture, gconstpointer data G_GNUC_UNUS
       _exit (0);
     }
   lock = acquire (fixture, PV_LOCK_FLAGS_NONE, &folder_fd, &error);
+  g_assert_cmpint (g_get_monotonic_time () - started, <, 10 * 1000 * 1000);
   g_assert_cmpint (waitpid (updater, NULL, 0), ==, updater);
   pv_holder_stop (&holder);
   g_assert_no_error (error);

@@ -69,6 +69,8 @@ test_quoting (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   g_assert_true (g_str_has_prefix (output, "<--cap-drop><ALL>" ARGS));
 }
 
+#define FILE_ARGS(fd) "<--perms><0644><--file><" fd "></f>"
+
 /* The end of a here-document must not be in it, nor a shell's substitutions be made. */
 static void
 test_documents (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
@@ -79,7 +81,7 @@ test_documents (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   g_autofree char *output = run (fixture, plan);
 
   g_assert_cmpstr (output, ==,
-                   "<--cap-drop><ALL><--file><3></f><--file><4></f><--file><5></f>" ARGS
+                   "<--cap-drop><ALL>" FILE_ARGS ("3") FILE_ARGS ("4") FILE_ARGS ("5") ARGS
                    "[3:a\nEND\nEND_\n$HOME `id` \\\n][4:][5:no newline at its END\n]");
 }
 

@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How long a direct launch takes, against bubblewrap alone; all interleaved in one run.
+
+  minimal   bubblewrap with the fewest mounts that run /bin/true from the runtime
+  same      bubblewrap with exactly the arguments that --dry-run=argv prints
+  direct    pv-launch --runtime=RUNTIME -- /bin/true
+
+The runtime is an argument, or NAME in the store that PV_TEST_RUNTIMES names.  PV_LAUNCH is the
+program.  Started as root, all is run as the ordinary user PV_TEST_UID.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIPPED = 77
+WARM_UP = 10
+ORDINARY_UID = int(os.environ.get("PV_TEST_UID", "61234"))
+
+REAL_MOUNTS = ("--ro-bind", "--bind", "--dev-bind", "--proc", "--tmpfs", "--dev")
+
+
+class Command:
+    """What is started: words, and contents on numbered file descriptors."""
+
+    def __init__(self, name, argv, environment, mounts, files=None):
+        self.name = name
+        self.argv = argv
+        self.environment = environment
+        self.mounts = mounts
+        self.files = {}
+        for number, data in (files or {}).items():
+            fd = os.memfd_create(f"{name}-{number}")
+            os.write(fd, data)
+            self.files[number] = fd
+        self.actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in self.files.items()]
+        self.times = []
+
+    def run(self):
+        """Returns: milliseconds"""
+        for fd in self.files.values():
+            os.lseek(fd, 0, os.SEEK_SET)
+        started = time.perf_counter_ns()
+        pid = os.posix_spawn(self.argv[0], self.argv, self.environment, file_actions=self.actions)
+        _, status = os.waitpid(pid, 0)
+        ended = time.perf_counter_ns()
+        if status != 0:
+            sys.exit(f"{self.name}: status {os.waitstatus_to_exitcode(status)}")
+        return (ended - started) / 1e6
+
+
+def record(folder):
+    """In the place of bubblewrap: writes down how it was started, and ends."""
+    folder = pathlib.Path(folder)
+    argv = sys.argv[3:]
+    (folder / "argv").write_text(json.dumps(argv), encoding="utf-8")
+    for i, word in enumerate(argv):
+        if word == "--":
+            break
+        if word in ("--file", "--bind-data", "--ro-bind-data"):
+            with open(int(argv[i + 1]), "rb", closefd=False) as stream:
+                (folder / argv[i + 1]).write_bytes(stream.read())
+
+
+def make_same(bwrap, launch, runtime, environment):
+    """The shell is run once, with record() in bubblewrap's place."""
+    with tempfile.TemporaryDirectory() as folder:
+        recorder = pathlib.Path(folder) / "recorder"
+        recorder.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{pathlib.Path(__file__).resolve()}'"
+                            f" --record '{folder}' \"$@\"\n", encoding="utf-8")
+        recorder.chmod(0o755)
+        command = subprocess.run(
+            [launch, f"--runtime={runtime}", "--dry-run=argv", "--", "/bin/true"], text=True,
+            env={**environment, "PV_LAUNCH_BWRAP": str(recorder)}, check=True,
+            stdout=subprocess.PIPE).stdout
+        subprocess.run(["/bin/sh", "-c", command], env=environment, check=True)
+        argv = json.loads((pathlib.Path(folder) / "argv").read_text(encoding="utf-8"))
+        files = {int(path.name): path.read_bytes() for path in pathlib.Path(folder).iterdir()
+                 if path.name.isdigit()}
+    mounts = sum(word in REAL_MOUNTS for word in argv[:argv.index("--")])
+    return Command("same", [bwrap] + argv, environment, mounts, files)
+
+
+def make_minimal(bwrap, runtime, environment):
+    """A merged /usr needs the links that lead to the loader and to /bin/true; a root needs none."""
+    if (runtime / "usr").is_dir():
+        arguments = ["--ro-bind", str(runtime), "/"]
+    else:
+        arguments = ["--ro-bind", str(runtime), "/usr"]
+        for name in ("bin", "lib", "lib64"):
+            if (runtime / name).is_dir():
+                arguments += ["--symlink", f"usr/{name}", f"/{name}"]
+    return Command("minimal", [bwrap] + arguments + ["--", "/bin/true"], environment, 1)
+
+
+def make_direct(launch, runtime, environment):
+    words = [launch, f"--runtime={runtime}"]
+    plan = json.loads(subprocess.run(words + ["--dry-run=json", "--", "/bin/true"], text=True,
+                                     env=environment, check=True, stdout=subprocess.PIPE).stdout)
+    return Command("direct", words + ["--", "/bin/true"], environment, plan["mount_count"])
+
+
+def find_runtime(argument, name):
+    """Returns: the folder that is the runtime, or None"""
+    store = os.environ.get("PV_TEST_RUNTIMES")
+    if argument is not None:
+        path = pathlib.Path(argument)
+    elif store:
+        path = pathlib.Path(store) / name
+    else:
+        return None
+    inner = path / "files"
+    return (inner if inner.is_dir() else path).resolve()
+
+
+def become_ordinary_user(home):
+    if os.getuid() == 0:
+        os.chown(home, ORDINARY_UID, ORDINARY_UID)
+        os.setgroups([])
+        os.setresgid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
+        os.setresuid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
+    os.chdir(home)
+
+
+def measure(commands, rounds):
+    """Each round starts each command once, and each round with another one."""
+    for i in range(WARM_UP + rounds):
+        for j in range(len(commands)):
+            command = commands[(i + j) % len(commands)]
+            taken = command.run()
+            if i >= WARM_UP:
+                command.times.append(taken)
+
+
+def get_ratio(command, other):
+    return statistics.median(a / b for a, b in zip(command.times, other.times))
+
+
+def print_table(commands):
+    minimal, same = commands[0], commands[1]
+    print(f"{'':10}{'mounts':>8}{'median ms':>11}{'quartiles':>17}{'x minimal':>11}{'x same':>8}")
+    for command in commands:
+        low, middle, high = statistics.quantiles(command.times, n=4)
+        print(f"{command.name:10}{command.mounts:>8}{middle:>11.2f}{f'{low:.2f}-{high:.2f}':>17}"
+              f"{get_ratio(command, minimal):>11.2f}{get_ratio(command, same):>8.2f}")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runtime", nargs="?", help="a folder")
+    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--name", default="minimal", help="which one of PV_TEST_RUNTIMES")
+    return parser.parse_args()
+
+
+def main():
+    if sys.argv[1:2] == ["--record"]:
+        record(sys.argv[2])
+        return
+    arguments = parse_arguments()
+    runtime = find_runtime(arguments.runtime, arguments.name)
+    bwrap = os.environ.get("PV_LAUNCH_BWRAP") or shutil.which("bwrap")
+    launch = os.environ.get("PV_LAUNCH") or shutil.which("pv-launch")
+    if runtime is None or bwrap is None or launch is None:
+        print("skipped: a runtime, bwrap or pv-launch is missing; PV_TEST_RUNTIMES names a store")
+        sys.exit(SKIPPED)
+
+    with tempfile.TemporaryDirectory(prefix="pv-bench-", dir="/var/tmp") as home:
+        pid = os.fork()
+        if pid != 0:
+            _, status = os.waitpid(pid, 0)
+            sys.exit(os.waitstatus_to_exitcode(status))
+        become_ordinary_user(home)
+        environment = {name: value for name, value in os.environ.items()
+                       if name in ("PATH", "PV_LAUNCH_LIBEXECDIR")}
+        environment |= {"HOME": home, "PV_LAUNCH_BWRAP": bwrap}
+        commands = [
+            make_minimal(bwrap, runtime, environment),
+            make_same(bwrap, launch, runtime, environment),
+            make_direct(launch, runtime, environment),
+        ]
+        measure(commands, arguments.rounds)
+        version = subprocess.run([bwrap, "--version"], text=True, check=True,
+                                 stdout=subprocess.PIPE).stdout.strip()
+        print(f"{runtime}, {version}, {arguments.rounds} rounds, uid {os.getuid()}")
+        print_table(commands)
+        sys.stdout.flush()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -329,18 +329,30 @@ test_share (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   pv_lock_release (NULL);
 }
 
-/* A file that was deleted meanwhile can still be shared: by its inode, not by its name. */
+static void
+assert_shares (const PvLock *lock)
+{
+  g_autoptr (PvLock) second = pv_lock_share (lock, NULL);
+  struct stat held, shared;
+
+  g_assert_nonnull (second);
+  g_assert_cmpint (fstat (pv_lock_get_fd (lock), &held), ==, 0);
+  g_assert_cmpint (fstat (pv_lock_get_fd (second), &shared), ==, 0);
+  g_assert_cmpuint (held.st_ino, ==, shared.st_ino);
+}
+
+/* A file that was deleted or replaced meanwhile can still be shared: what is locked, not a name. */
 static void
 test_share_deleted (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   g_autoptr (PvLock) lock = NULL;
-  g_autoptr (PvLock) second = NULL;
 
   pv_fixture_write (fixture, ".ref", "");
   lock = lock_now (fixture, PV_LOCK_SHARED, NULL);
   g_assert_cmpint (unlinkat (fixture->dir_fd, ".ref", 0), ==, 0);
-  second = pv_lock_share (lock, NULL);
-  g_assert_nonnull (second);
+  assert_shares (lock);
+  pv_fixture_write (fixture, ".ref", "");
+  assert_shares (lock);
 }
 
 static void

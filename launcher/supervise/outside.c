@@ -2,10 +2,12 @@
 /* Outside the container: waits for bubblewrap, which pv-launch has started before it became this
  * program; passes signals on; returns the program's status. */
 #include "supervise/outside.h"
+#include "supervise/children.h"
 #include "supervise/message.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -22,6 +24,8 @@
  * @explain: the program that turns @errors into a message
  * @started: whether the program has started
  * @status: what came from inside, or -1
+ * @has_children: whether this process has any
+ * @before: those that it had before the launch
  */
 typedef struct
 {
@@ -32,6 +36,8 @@ typedef struct
   const char *explain;
   bool started;
   int status;
+  bool has_children;
+  PvChildren before;
 } PvOutside;
 
 static bool
@@ -49,6 +55,8 @@ parse (PvOutside *self, int argc, char **argv)
         self->errors = pv_parse_fd (value);
       else if ((value = pv_option_value (argv[i], "--explain=")) != NULL)
         self->explain = value;
+      else if (strcmp (argv[i], "--had-children") == 0)
+        self->has_children = true;
       else
         return false;
     }
@@ -69,6 +77,36 @@ reap (PvOutside *self)
       self->child = 0;
       self->child_status = status;
     }
+  self->has_children = pid == 0 || errno != ECHILD;
+}
+
+/* The supervisor inside waits for all that the program leaves behind. If it is killed, they come to
+ * this process, which goes on holding the leases for them. */
+static void
+list_left (const PvOutside *self, PvChildren *left)
+{
+  left->count = 0;
+  if (self->has_children && self->child == 0)
+    pv_children_list (left, &self->before);
+}
+
+static bool
+is_anything_left (const PvOutside *self)
+{
+  static PvChildren left;
+
+  list_left (self, &left);
+  return left.count > 0;
+}
+
+static void
+signal_left (const PvOutside *self, int number)
+{
+  static PvChildren left;
+
+  list_left (self, &left);
+  for (size_t i = 0; i < left.count; i++)
+    kill (left.pids[i], number);
 }
 
 static void
@@ -101,15 +139,19 @@ handle_signal (PvOutside *self, int signals)
     return;
   if (info.ssi_signo == SIGCHLD)
     reap (self);
-  else if (info.ssi_code != SI_KERNEL && self->link >= 0)
+  else if (info.ssi_code == SI_KERNEL)
+    return;
+  else if (self->link >= 0)
     pv_message_send (self->link, PV_MESSAGE_SIGNAL, (int) info.ssi_signo);
+  else
+    signal_left (self, (int) info.ssi_signo);
 }
 
 static void
 wait_for_end (PvOutside *self, int signals)
 {
   reap (self);
-  while (self->child != 0 || self->link >= 0)
+  while (self->child != 0 || self->link >= 0 || is_anything_left (self))
     {
       struct pollfd fds[] = {
         { .fd = signals, .events = POLLIN },
@@ -151,15 +193,16 @@ get_status (const PvOutside *self)
  * pv_outside:
  *
  * Options: `--child=PID` bubblewrap, `--link=FD` the socket, `--errors=FD` bubblewrap's standard
- * error, `--explain=PROGRAM` run with @errors as its standard input if bubblewrap fails.  Further
- * fds that were inherited are leases, which are held by being open.  All signals are blocked.
+ * error, `--explain=PROGRAM` run with @errors as its standard input if bubblewrap fails,
+ * `--had-children` if this process had other children before bubblewrap.  Further fds that were
+ * inherited are leases, which are held by being open.  All signals are blocked.
  *
  * Returns: the exit status of the launcher
  */
 int
 pv_outside (int argc, char **argv)
 {
-  PvOutside self = { .link = -1, .errors = -1, .status = -1 };
+  static PvOutside self = { .link = -1, .errors = -1, .status = -1 };
   sigset_t watched;
   int signals;
 
@@ -173,6 +216,8 @@ pv_outside (int argc, char **argv)
   sigaddset (&watched, SIGCHLD);
   signals = signalfd (-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
   prctl (PR_SET_NAME, "pv-supervise");
+  if (self.has_children)
+    pv_children_list (&self.before, &(PvChildren) { .pids = { self.child }, .count = 1 });
   prctl (PR_SET_CHILD_SUBREAPER, 1);
 
   wait_for_end (&self, signals);

@@ -228,15 +228,27 @@ keep_across_exec (const PvLaunchInput *input, const PvFdSet *set, GError **error
   return TRUE;
 }
 
+/* What a program started before it became pv-launch. */
 static gboolean
-become_supervisor (const PvLaunchInput *input, const PvFdSet *set, pid_t child, GError **error)
+has_children (void)
+{
+  siginfo_t ignored;
+
+  return waitid (P_ALL, 0, &ignored, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static gboolean
+become_supervisor (const PvLaunchInput *input, const PvFdSet *set, pid_t child,
+                   gboolean had_children, GError **error)
 {
   g_autofree char *child_option = g_strdup_printf ("--child=%d", child);
   g_autofree char *link_option = g_strdup_printf ("--link=%d", set->link_outside);
   g_autofree char *errors_option = g_strdup_printf ("--errors=%d", set->errors);
   g_autofree char *explain_option = g_strdup_printf ("--explain=%s", input->explain);
   const char *argv[] = { "pv-supervise", "--outside", child_option, link_option, errors_option,
-                         explain_option, "--", input->program[0], NULL };
+                         explain_option, had_children ? "--had-children" : "--",
+                         had_children ? "--" : input->program[0],
+                         had_children ? input->program[0] : NULL, NULL };
 
   if (keep_across_exec (input, set, error))
     {
@@ -277,6 +289,7 @@ pv_launch_exec (const PvLaunchInput *input, GError **error)
   g_auto (GStrv) argv = NULL;
   sigset_t passed_on, old_mask;
   int args_fd, orders_fd;
+  gboolean had_children = has_children ();
   pid_t child;
 
   if (set == NULL)
@@ -295,7 +308,7 @@ pv_launch_exec (const PvLaunchInput *input, GError **error)
   list_passed_on (&passed_on);
   sigprocmask (SIG_BLOCK, &passed_on, &old_mask);
   if (spawn (input, set, argv, &old_mask, &child, error))
-    become_supervisor (input, set, child, error);
+    become_supervisor (input, set, child, had_children, error);
   sigprocmask (SIG_SETMASK, &old_mask, NULL);
   return FALSE;
 }

@@ -15,6 +15,7 @@ import ctypes
 import fcntl
 import os
 import pathlib
+import select
 import shutil
 import signal
 import struct
@@ -134,6 +135,16 @@ def find_supervisors(pid):
             if len(words) > 1 and words[1].startswith(b"--inside="):
                 return pid, child
     raise AssertionError(f"process {pid} has no supervisor inside")
+
+
+def kill(pid):
+    """Kills a process, which need not be a child, and waits until it has gone."""
+    fd = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+        select.select([fd], [], [])
+    finally:
+        os.close(fd)
 
 
 def is_root():

@@ -18,6 +18,8 @@ import tempfile
 import time
 import unittest
 
+import harness
+
 PVCTL = os.environ.get("PVCTL", "pvctl")
 USER_ID = 61234
 SUBORDINATE_ID = 620000000
@@ -348,4 +350,4 @@ class UserTest(RootTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    harness.main()

@@ -5,6 +5,7 @@
 import os
 import pathlib
 import signal
+import subprocess
 
 import harness
 
@@ -132,6 +133,27 @@ class StatusTest(harness.Case):
         process.wait()
         result = self.finish(process)
         self.assertEqual((result.status, result.err), (128 + signal.SIGTERM, ""))
+
+    def test_children_from_before(self):
+        """Of what the caller started before it became pv-launch nobody waits for the end."""
+        process = self.start("-c", 'cat <&3 >&2 & exec "$@"', "sh", harness.PV_LAUNCH,
+                             "--runtime=scout", "--", "probe", "exit", "3", command=["sh"],
+                             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             **self.make_third())
+        self.assertEqual(process.wait(), 3)
+        self.assertEqual(len(harness.list_descendants(os.getpid())), 1)
+        os.close(self.write_end)
+        os.waitpid(-1, 0)
+
+    def make_third(self):
+        """An fd 3 that is the end of a pipe to which this process writes."""
+        read_end, self.write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+
+        def become_third():
+            os.dup2(read_end, 3)
+
+        return {"preexec_fn": become_third, "pass_fds": [3]}
 
     def test_output_is_exact(self):
         data = os.urandom(1_000_000)

@@ -90,7 +90,7 @@ class HoldTest(LockCase):
 
     def kill_one(self, which, arguments=()):
         process = self.start_waiting("--runtime=scout", *arguments, probe=["unlock"])
-        os.kill(harness.find_supervisors(process.pid)[which], signal.SIGKILL)
+        harness.kill(harness.find_supervisors(process.pid)[which])
         return process
 
     def test_supervisor_outside_killed(self):

@@ -227,6 +227,57 @@ test_inherited (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   g_assert_true (lock_and_leave (fixture, PV_HOLD_POSIX));
 }
 
+/* 5: a lock fd goes through bubblewrap, whose own monitor closes it: the program alone holds it. */
+static void
+pass_through_bwrap (const PvFixture *fixture, const char *bwrap, const char *option)
+{
+  const char *argv[] = { bwrap, "--dev-bind", "/", "/", "--", "/bin/sh", "-c",
+                         "echo ready; read line", NULL, NULL };
+  g_autofree char *line = g_strdup (option);
+  int fd = open_ref (fixture, O_RDONLY);
+  int in, out;
+  char byte;
+  GPid pid;
+
+  if (option != NULL)
+    {
+      argv[4] = line;
+      argv[5] = "--";
+      argv[6] = "/bin/sh";
+      argv[7] = "-c";
+      argv[8] = "echo ready; read line";
+    }
+  g_assert_true (pv_hold_fd (fd, PV_HOLD_OFD, FALSE, FALSE));
+  g_assert_true (pv_fd_set_inherited (fd, TRUE, NULL));
+  g_assert_true (g_spawn_async_with_pipes (
+    NULL, (char **) argv, NULL,
+    G_SPAWN_LEAVE_DESCRIPTORS_OPEN | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, NULL,
+    NULL, &pid, &in, &out, NULL, NULL));
+  pv_fd_clear (&fd);
+  if (read (out, &byte, 1) != 1)
+    g_test_skip ("bubblewrap cannot make a container here");
+  else
+    g_assert_false (would_get (fixture, TRUE));
+  pv_fd_clear (&in);
+  pv_fd_clear (&out);
+  g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
+  g_assert_true (would_get (fixture, TRUE));
+}
+
+static void
+test_through_bwrap (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *bwrap = g_find_program_in_path ("bwrap");
+
+  if (bwrap == NULL)
+    {
+      g_test_skip ("no bubblewrap");
+      return;
+    }
+  pass_through_bwrap (fixture, bwrap, NULL);
+  pass_through_bwrap (fixture, bwrap, "--unshare-pid");
+}
+
 /* 8: to close any fd of the file loses a POSIX lock, and no OFD lock. */
 static int
 close_another (gconstpointer data)
@@ -429,6 +480,7 @@ main (int argc, char **argv)
   pv_fixture_add ("/lock-facts/holders", test_holders);
   pv_fixture_add ("/lock-facts/closed-by-child", test_closed_by_child);
   pv_fixture_add ("/lock-facts/inherited", test_inherited);
+  pv_fixture_add ("/lock-facts/through-bwrap", test_through_bwrap);
   pv_fixture_add ("/lock-facts/close-another", test_close_another);
   pv_fixture_add ("/lock-facts/deleted", test_deleted);
   pv_fixture_add ("/lock-facts/families", test_families);

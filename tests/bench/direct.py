@@ -7,13 +7,15 @@
   direct    pv-launch --runtime=RUNTIME -- /bin/true
 
 The runtime is an argument, or NAME in the store that PV_TEST_RUNTIMES names.  PV_LAUNCH is the
-program.  Started as root, all is run as the ordinary user PV_TEST_UID.
+program.  Started as root, all is run as an ordinary user: nobody, or PV_TEST_UID if /etc/passwd has
+that one; for a user whom it does not have, each launch would ask other services first.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import statistics
 import subprocess
@@ -23,7 +25,6 @@ import time
 
 SKIPPED = 77
 WARM_UP = 10
-ORDINARY_UID = int(os.environ.get("PV_TEST_UID", "61234"))
 
 REAL_MOUNTS = ("--ro-bind", "--bind", "--dev-bind", "--proc", "--tmpfs", "--dev")
 
@@ -121,12 +122,20 @@ def find_runtime(argument, name):
     return (inner if inner.is_dir() else path).resolve()
 
 
+def find_ordinary_user():
+    try:
+        return pwd.getpwuid(int(os.environ["PV_TEST_UID"]))
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
 def become_ordinary_user(home):
     if os.getuid() == 0:
-        os.chown(home, ORDINARY_UID, ORDINARY_UID)
+        user = find_ordinary_user()
+        os.chown(home, user.pw_uid, user.pw_gid)
         os.setgroups([])
-        os.setresgid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
-        os.setresuid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
+        os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+        os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
     os.chdir(home)
 
 

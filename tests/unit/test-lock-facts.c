@@ -7,17 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define SKIPPED 77
 
 static int
 open_ref (const PvFixture *fixture, int flags)
@@ -34,88 +28,6 @@ would_get (const PvFixture *fixture, gboolean exclusive)
   g_autofree char *path = pv_fixture_path (fixture, ".ref");
 
   return pv_holder_would_get (path, PV_HOLD_OFD, exclusive);
-}
-
-static void
-in_namespaces (PvChildFunc func, const PvFixture *fixture)
-{
-  g_autofree char *why_not = NULL;
-  int status;
-
-  if (!pv_child_run_in_namespaces (func, fixture, &status, &why_not))
-    g_test_skip (why_not);
-  else if (status == SKIPPED)
-    g_test_skip ("this filesystem cannot be mounted here");
-  else
-    g_assert_cmpint (status, ==, 0);
-}
-
-/* Returns: 0 if a lock through @first leaves an exclusive one through @second out */
-static int
-excludes (const char *first, const char *second)
-{
-  PvHolder holder = pv_holder_start (first, PV_HOLD_OFD, FALSE);
-  gboolean granted = pv_holder_would_get (second, PV_HOLD_OFD, TRUE);
-
-  pv_holder_stop (&holder);
-  return granted ? 1 : 0;
-}
-
-/* 1: an overlay has inodes of its own, and locks on these mean nothing below. */
-static int
-overlay (gconstpointer data)
-{
-  const PvFixture *fixture = data;
-  static const char *const made[] = { "low/.ref", "up/", "work/", "m/", NULL };
-  g_autofree char *options = g_strdup_printf ("lowerdir=%s/low,upperdir=%s/up,workdir=%s/work",
-                                              fixture->path, fixture->path, fixture->path);
-  g_autofree char *merged = pv_fixture_path (fixture, "m");
-  g_autofree char *through = pv_fixture_path (fixture, "m/.ref");
-  g_autofree char *below = pv_fixture_path (fixture, "low/.ref");
-  int status;
-
-  pv_fixture_make (fixture, made);
-  if (mount ("overlay", merged, "overlay", 0, options) < 0)
-    return SKIPPED;
-  /* 3: the locks do not exclude each other; anything else would be good news for another design */
-  status = excludes (through, below) == 1 && excludes (below, through) == 1 ? 0 : 3;
-
-  /* 2: what is bound over it is the real file. */
-  if (mount (below, through, NULL, MS_BIND, NULL) < 0)
-    return 4;
-  if (excludes (through, below) != 0 || excludes (below, through) != 0)
-    status = 5;
-  umount (through);
-  umount (merged);
-  return status;
-}
-
-static void
-test_overlay (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
-{
-  in_namespaces (overlay, fixture);
-}
-
-static int
-bind_mount (gconstpointer data)
-{
-  const PvFixture *fixture = data;
-  static const char *const made[] = { "low/.ref", "m/", NULL };
-  g_autofree char *low = pv_fixture_path (fixture, "low");
-  g_autofree char *merged = pv_fixture_path (fixture, "m");
-  g_autofree char *through = pv_fixture_path (fixture, "m/.ref");
-  g_autofree char *below = pv_fixture_path (fixture, "low/.ref");
-
-  pv_fixture_make (fixture, made);
-  if (mount (low, merged, NULL, MS_BIND, NULL) < 0)
-    return SKIPPED;
-  return excludes (through, below) + 2 * excludes (below, through);
-}
-
-static void
-test_bind_mount (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
-{
-  in_namespaces (bind_mount, fixture);
 }
 
 /* 3: the kernel names no process for an OFD lock; fdinfo shows which fds hold one. */
@@ -146,11 +58,12 @@ static void
 test_closed_by_child (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   int fd = open_ref (fixture, O_RDONLY);
-  int alive[2];
+  int alive[2], closed[2];
   char byte;
   pid_t program;
 
   g_assert_cmpint (pipe2 (alive, O_CLOEXEC), ==, 0);
+  g_assert_cmpint (pipe2 (closed, O_CLOEXEC), ==, 0);
   g_assert_true (pv_hold_fd (fd, PV_HOLD_OFD, FALSE, FALSE));
   program = fork ();
   if (program == 0)
@@ -159,13 +72,16 @@ test_closed_by_child (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
         {
           close (fd);
           close (alive[1]);
-          _exit (read (alive[0], &byte, 1) == 0 ? 0 : 1);
+          _exit (write (closed[1], "c", 1) == 1 && read (alive[0], &byte, 1) == 0 ? 0 : 1);
         }
       _exit (0);
     }
   pv_fd_clear (&fd);
   g_assert_cmpint (waitpid (program, NULL, 0), ==, program);
+  g_assert_cmpint (read (closed[0], &byte, 1), ==, 1);
   g_assert_true (would_get (fixture, TRUE));
+  pv_fd_clear (&closed[0]);
+  pv_fd_clear (&closed[1]);
   pv_fd_clear (&alive[0]);
   pv_fd_clear (&alive[1]);
 }
@@ -284,50 +200,6 @@ test_families (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   pv_holder_stop (&holder);
 }
 
-/* 12: who may only read can lock shared, but only with O_RDONLY. */
-static int
-open_as_user (gconstpointer data)
-{
-  const PvFixture *fixture = data;
-  pv_autofd writable = -1;
-  pv_autofd readable = -1;
-
-  if (getuid () == 0 && (setgroups (0, NULL) < 0 || setresgid (65534, 65534, 65534) < 0
-                         || setresuid (65534, 65534, 65534) < 0))
-    return SKIPPED;
-  writable = openat (fixture->dir_fd, ".ref", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (writable >= 0 || errno != EACCES)
-    return 1;
-  readable = openat (fixture->dir_fd, ".ref", O_RDONLY | O_CLOEXEC);
-  return pv_hold_fd (readable, PV_HOLD_OFD, FALSE, FALSE) ? 0 : 2;
-}
-
-static int
-open_read_only (gconstpointer data)
-{
-  const PvFixture *fixture = data;
-  g_autofree char *path = pv_fixture_path (fixture, ".ref");
-  pv_autofd fd = -1;
-
-  if (mount (fixture->path, fixture->path, NULL, MS_BIND, NULL) < 0
-      || mount (NULL, fixture->path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
-    return SKIPPED;
-  if (open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0644) >= 0 || errno != EROFS)
-    return 1;
-  fd = open (path, O_RDONLY | O_CLOEXEC);
-  return pv_hold_fd (fd, PV_HOLD_OFD, FALSE, FALSE) ? 0 : 2;
-}
-
-static void
-test_read_only (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
-{
-  pv_fixture_write (fixture, ".ref", "");
-  g_assert_cmpint (fchmodat (fixture->dir_fd, ".ref", 0444, 0), ==, 0);
-  g_assert_cmpint (fchmod (fixture->dir_fd, 0755), ==, 0);
-  g_assert_cmpint (pv_child_run (open_as_user, fixture), ==, 0);
-  in_namespaces (open_read_only, fixture);
-}
-
 /* 13: a file without a name can be locked before it gets one. */
 static void
 test_born_locked (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
@@ -424,15 +296,12 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  pv_fixture_add ("/lock-facts/overlay", test_overlay);
-  pv_fixture_add ("/lock-facts/bind-mount", test_bind_mount);
   pv_fixture_add ("/lock-facts/holders", test_holders);
   pv_fixture_add ("/lock-facts/closed-by-child", test_closed_by_child);
   pv_fixture_add ("/lock-facts/inherited", test_inherited);
   pv_fixture_add ("/lock-facts/close-another", test_close_another);
   pv_fixture_add ("/lock-facts/deleted", test_deleted);
   pv_fixture_add ("/lock-facts/families", test_families);
-  pv_fixture_add ("/lock-facts/read-only", test_read_only);
   pv_fixture_add ("/lock-facts/born-locked", test_born_locked);
   pv_fixture_add ("/lock-facts/converted", test_converted);
   pv_fixture_add ("/lock-facts/unlocked-by-child", test_unlocked_by_child);

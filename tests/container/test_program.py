@@ -142,7 +142,7 @@ class DescriptorsTest(harness.Case):
         process = self.start(
             "-c", 'exec "$@" <&- >&-', "sh", harness.PV_LAUNCH,
             f"--runtime={self.get_runtime('minimal')}", "--", "sh", "-c",
-            "for fd in 0 1; do target=$(readlink /proc/$$/fd/$fd); echo $target >&2; done", command=["sh"])
+            "for fd in 0 1; do to=$(readlink /proc/$$/fd/$fd); echo $to >&2; done", command=["sh"])
         result = self.finish(process)
         self.assertEqual((result.status, result.lines), (0, ["/dev/null", "/dev/null"]))
 

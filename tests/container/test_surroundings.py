@@ -368,8 +368,9 @@ class SharedTest(SurroundingsCase):
 
 class VariablesTest(SurroundingsCase):
     def test_set_and_unset(self):
-        found = self.get_variables("--setenv=A=1", "--setenv=B=", "--setenv=C=x=y\n", "--unsetenv=D",
-                                   "--setenv=A=2", environment={"D": "d", "E": "e", "A": "0"})
+        found = self.get_variables("--setenv=A=1", "--setenv=B=", "--setenv=C=x=y\n",
+                                   "--unsetenv=D", "--setenv=A=2",
+                                   environment={"D": "d", "E": "e", "A": "0"})
         self.assertEqual((found["A"], found["B"], found["C"], found["E"]), ("2", "", "x=y\n", "e"))
         self.assertNotIn("D", found)
 

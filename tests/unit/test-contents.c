@@ -47,7 +47,7 @@ static void
 test_root (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   static const char *const made[] = {
-    "r/usr/share/zoneinfo/UTC", "r/etc>/etc-elsewhere", "r/bin>/../../../bin", NULL,
+    "r/usr/share/zoneinfo/UTC", "r/etc>/etc", "r/bin>/../../../bin", NULL,
   };
   g_autoptr (PvRuntimeContents) contents = NULL;
   g_autoptr (PvRuntimeContents) without = NULL;

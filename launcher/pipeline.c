@@ -13,6 +13,9 @@
 #include "plan/plan.h"
 #include "plan/shares.h"
 
+/* Each takes some milliseconds; somebody who replaces a folder that often means to. */
+#define MAX_ATTEMPTS 16
+
 static gboolean
 is_dry_run (const PvOptions *options)
 {
@@ -45,15 +48,13 @@ make_plan (const PvOptions *options, const PvHost *host, const PvRuntime *runtim
 
 static gboolean
 start (const PvOptions *options, const PvHost *host, const char *bwrap, const PvPlan *plan,
-       GPtrArray *leases, GError **error)
+       GPtrArray *leases, int *ret_status, GError **error)
 {
   g_autofree char *supervise = pv_helper_get_path ("pv-supervise", host->environment);
-  g_autofree char *explain = pv_helper_get_path ("pv-explain-bwrap", host->environment);
   const PvLaunchInput input = {
     .plan = plan,
     .bwrap = bwrap,
     .supervise = supervise,
-    .explain = explain,
     .environment = host->environment,
     .leases = leases,
     .pass_fds = options->pass_fds,
@@ -62,7 +63,7 @@ start (const PvOptions *options, const PvHost *host, const char *bwrap, const Pv
 
   if (options->action == PV_ACTION_ONLY_PREPARE)
     return TRUE;
-  return pv_launch_exec (&input, error);
+  return pv_launch_exec (&input, ret_status, error);
 }
 
 /* What can be refused without the runtime is refused before anything is locked or written. */
@@ -77,16 +78,8 @@ check (const PvOptions *options, const PvHost *host, PvHostPath **ret_home, char
   return is_dry_run (options) || (*ret_bwrap = pv_bwrap_find (host->environment, error)) != NULL;
 }
 
-/**
- * pv_pipeline_run:
- * @options: what the user asked for
- * @environment: (array zero-terminated=1): of the caller
- *
- * Returns: %TRUE if there was nothing to be run; %FALSE with @error set. A launch that succeeds
- *  does not return: the process becomes `pv-supervise`.
- */
-gboolean
-pv_pipeline_run (const PvOptions *options, char **environment, GError **error)
+static gboolean
+run_once (const PvOptions *options, char **environment, int *ret_status, GError **error)
 {
   g_autoptr (GPtrArray) leases = pv_leases_new ();
   g_autoptr (PvHost) host = pv_host_gather (environment, error);
@@ -107,5 +100,37 @@ pv_pipeline_run (const PvOptions *options, char **environment, GError **error)
     return FALSE;
   if (is_dry_run (options))
     return pv_dry_run_print (options, host, runtime, plan, error);
-  return start (options, host, bwrap, plan, leases, error);
+  return start (options, host, bwrap, plan, leases, ret_status, error);
+}
+
+/**
+ * pv_pipeline_run:
+ * @options: what the user asked for
+ * @environment: (array zero-terminated=1): of the caller
+ * @ret_status: (out): the exit status
+ *
+ * Bubblewrap takes paths. If one of them has come to lead elsewhere between its resolution and its
+ * mount, all is done afresh, with what the names mean then.
+ *
+ * Returns: %TRUE with @ret_status if there is nothing to be run, or if the program could not be
+ *  started and that has been said; %FALSE with @error set.  A launch that succeeds does not return:
+ *  the process becomes `pv-supervise`.
+ */
+gboolean
+pv_pipeline_run (const PvOptions *options, char **environment, int *ret_status, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+
+  *ret_status = 0;
+  for (int i = 0; i < MAX_ATTEMPTS; i++)
+    {
+      g_clear_error (&local_error);
+      if (run_once (options, environment, ret_status, &local_error))
+        return TRUE;
+      if (!g_error_matches (local_error, PV_ERROR, PV_ERROR_CHANGED))
+        break;
+      pv_debug ("Starting afresh: %s", local_error->message);
+    }
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
 }

@@ -3,4 +3,5 @@
 
 #include "options.h"
 
-gboolean pv_pipeline_run (const PvOptions *options, char **environment, GError **error);
+gboolean pv_pipeline_run (const PvOptions *options, char **environment, int *ret_status,
+                          GError **error);

@@ -6,18 +6,25 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* As env(1): what the launcher itself returns when it fails. */
 #define STATUS_FAILED 125
 
 static gboolean
-run (int argc, char **argv, GError **error)
+print (const char *text, GError **error)
+{
+  return pv_fd_write_all (STDOUT_FILENO, text, strlen (text), error);
+}
+
+static gboolean
+run (int argc, char **argv, int *ret_status, GError **error)
 {
   g_autoptr (PvOptions) options = NULL;
 
+  *ret_status = EXIT_SUCCESS;
   if (!pv_fd_protect_stdio (error))
     return FALSE;
   options = pv_options_parse (argc, argv, environ, error);
@@ -28,24 +35,25 @@ run (int argc, char **argv, GError **error)
     {
       g_autofree char *help = pv_options_get_help ();
 
-      return fputs (help, stdout) >= 0;
+      return print (help, error);
     }
   if (options->action == PV_ACTION_VERSION)
-    return puts ("pv-launch " PV_VERSION) >= 0;
+    return print ("pv-launch " PV_VERSION "\n", error);
 
   pv_log_set_level (options->log_level);
-  return pv_fd_close_on_exec_above_stdio (error) && pv_pipeline_run (options, environ, error);
+  return pv_fd_close_on_exec_above_stdio (error)
+         && pv_pipeline_run (options, environ, ret_status, error);
 }
 
 int
 main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
+  int status;
 
   pv_log_init ("pv-launch");
-  if (run (argc, argv, &error))
-    return EXIT_SUCCESS;
-  if (error != NULL)
-    pv_log_error (error);
+  if (run (argc, argv, &status, &error))
+    return status;
+  pv_log_error (error);
   return STATUS_FAILED;
 }

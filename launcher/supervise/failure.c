@@ -157,6 +157,7 @@ explain_missing (const char *name, const char *path)
           return PV_STATUS_NOT_FOUND;
         }
       memcpy (next, interpreter, sizeof next);
+      what = next;
     }
 
   pv_complain ("Cannot run program \"%s\": it is a link that leads nowhere, or the container lacks "

@@ -46,11 +46,7 @@ check_mount (const char *expected)
 
   if (sscanf (expected, "%llx:%llu:%n", &device, &inode, &length) < 2 || length == 0)
     return false;
-  if (lstat (expected + length, &st) == 0 && st.st_dev == device && st.st_ino == inode)
-    return true;
-  pv_complain ("Cannot start the container: what was to be mounted at \"%s\" was replaced meanwhile",
-               expected + length);
-  return false;
+  return lstat (expected + length, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
 /* Process-oriented locks are not inherited. */
@@ -75,7 +71,7 @@ block_signals (sigset_t *ret_old_mask)
 {
   sigset_t watched;
 
-  pv_forwarded_signals (&watched);
+  pv_protocol_list_signals (&watched);
   sigaddset (&watched, SIGCHLD);
   sigprocmask (SIG_BLOCK, &watched, ret_old_mask);
   return signalfd (-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -207,8 +203,10 @@ run (const PvOrders *orders)
 
   for (int i = 0; i < orders->n_expected; i++)
     {
-      if (!check_mount (orders->expected[i]))
-        return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
+      if (check_mount (orders->expected[i]))
+        continue;
+      pv_message_send (orders->link, PV_MESSAGE_REPLACED, i);
+      return PV_STATUS_LAUNCHER_FAILED;
     }
   if (!take_leases (orders) || !pv_nodes_make (orders))
     return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);

@@ -48,21 +48,6 @@ pv_status_from_wait (int wait_status)
 }
 
 /**
- * pv_forwarded_signals:
- * @set: (out): those that are passed on to the program
- */
-void
-pv_forwarded_signals (sigset_t *set)
-{
-  static const int numbers[]
-    = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT };
-
-  sigemptyset (set);
-  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-    sigaddset (set, numbers[i]);
-}
-
-/**
  * pv_parse_fd:
  *
  * Returns: the number, or -1

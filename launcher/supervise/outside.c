@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Outside the container: waits for bubblewrap, which pv-launch has started before it became this
- * program; passes signals on; returns the program's status. */
+/* Outside the container: waits for bubblewrap and the program, which pv-launch has started before it
+ * became this program; passes signals on; returns the program's status. */
 #include "supervise/outside.h"
 #include "supervise/children.h"
 #include "supervise/message.h"
@@ -20,9 +20,6 @@
  * @child: bubblewrap; 0 once it has been waited for
  * @child_status: of @child, as waitpid(2) gave it
  * @link: the socket to the supervisor inside; -1 once that one has gone
- * @errors: what bubblewrap has written to standard error
- * @explain: the program that turns @errors into a message
- * @started: whether the program has started
  * @status: what came from inside, or -1
  * @has_children: whether this process has any
  * @before: those that it had before the launch
@@ -32,9 +29,6 @@ typedef struct
   pid_t child;
   int child_status;
   int link;
-  int errors;
-  const char *explain;
-  bool started;
   int status;
   bool has_children;
   PvChildren before;
@@ -51,16 +45,12 @@ parse (PvOutside *self, int argc, char **argv)
         self->child = pv_parse_fd (value);
       else if ((value = pv_option_value (argv[i], "--link=")) != NULL)
         self->link = pv_parse_fd (value);
-      else if ((value = pv_option_value (argv[i], "--errors=")) != NULL)
-        self->errors = pv_parse_fd (value);
-      else if ((value = pv_option_value (argv[i], "--explain=")) != NULL)
-        self->explain = value;
       else if (strcmp (argv[i], "--had-children") == 0)
         self->has_children = true;
       else
         return false;
     }
-  return self->child > 0 && self->link >= 0 && self->errors >= 0 && self->explain != NULL;
+  return self->child > 0 && self->link >= 0;
 }
 
 /* All that ends is reaped; children that this process had before the launch are not waited for. */
@@ -117,9 +107,7 @@ receive (PvOutside *self)
 
   while ((result = pv_message_receive (self->link, &message)) > 0)
     {
-      if (message.kind == PV_MESSAGE_STARTED)
-        self->started = true;
-      else if (message.kind == PV_MESSAGE_FAILED || message.kind == PV_MESSAGE_EXITED)
+      if (message.kind == PV_MESSAGE_EXITED)
         self->status = message.value;
     }
   if (result < 0)
@@ -167,33 +155,16 @@ wait_for_end (PvOutside *self, int signals)
     }
 }
 
-/* Bubblewrap failed before anything of ours ran inside.  Does not return if it can be explained. */
-static void
-explain_failure (const PvOutside *self)
-{
-  if (lseek (self->errors, 0, SEEK_SET) == 0 && dup2 (self->errors, STDIN_FILENO) == STDIN_FILENO)
-    execl (self->explain, "pv-launch", (char *) NULL);
-  pv_complain ("Cannot start bubblewrap, and cannot execute \"%s\" to say why: %s", self->explain,
-               strerror (errno));
-}
-
 static int
 get_status (const PvOutside *self)
 {
-  if (self->status >= 0)
-    return self->status;
-  if (self->started || WIFSIGNALED (self->child_status))
-    return pv_status_from_wait (self->child_status);
-
-  explain_failure (self);
-  return PV_STATUS_LAUNCHER_FAILED;
+  return self->status >= 0 ? self->status : pv_status_from_wait (self->child_status);
 }
 
 /**
  * pv_outside:
  *
- * Options: `--child=PID` bubblewrap, `--link=FD` the socket, `--errors=FD` bubblewrap's standard
- * error, `--explain=PROGRAM` run with @errors as its standard input if bubblewrap fails,
+ * Options: `--child=PID` bubblewrap, `--link=FD` the socket,
  * `--had-children` if this process had other children before bubblewrap.  Further fds that were
  * inherited are leases, which are held by being open.  All signals are blocked.
  *
@@ -202,7 +173,7 @@ get_status (const PvOutside *self)
 int
 pv_outside (int argc, char **argv)
 {
-  static PvOutside self = { .link = -1, .errors = -1, .status = -1 };
+  static PvOutside self = { .link = -1, .status = -1 };
   sigset_t watched;
   int signals;
 
@@ -212,13 +183,12 @@ pv_outside (int argc, char **argv)
       return PV_STATUS_LAUNCHER_FAILED;
     }
 
-  pv_forwarded_signals (&watched);
+  pv_protocol_list_signals (&watched);
   sigaddset (&watched, SIGCHLD);
   signals = signalfd (-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
   prctl (PR_SET_NAME, "pv-supervise");
   if (self.has_children)
     pv_children_list (&self.before, &(PvChildren) { .pids = { self.child }, .count = 1 });
-  prctl (PR_SET_CHILD_SUBREAPER, 1);
 
   wait_for_end (&self, signals);
   return get_status (&self);

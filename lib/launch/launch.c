@@ -6,12 +6,14 @@
 #include "base/fd.h"
 #include "launch/bwrap-args.h"
 #include "launch/fd-set.h"
+#include "launch/protocol.h"
+#include "launch/start.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -145,70 +147,11 @@ make_argv (const PvLaunchInput *input, const PvFdSet *set, int args_fd, int orde
   return (char **) g_ptr_array_free (argv, FALSE);
 }
 
-/* Borrows the strings. */
-static char **
-without_loader_variables (char **environment)
-{
-  GPtrArray *kept = g_ptr_array_new ();
-
-  for (gsize i = 0; environment[i] != NULL; i++)
-    {
-      if (!pv_environment_is_for_loader (environment[i]))
-        g_ptr_array_add (kept, environment[i]);
-    }
-  g_ptr_array_add (kept, NULL);
-  return (char **) g_ptr_array_free (kept, FALSE);
-}
-
-static void
-init_spawn (const PvFdSet *set, const sigset_t *mask, posix_spawn_file_actions_t *actions,
-            posix_spawnattr_t *attributes)
-{
-  sigset_t to_default;
-
-  posix_spawn_file_actions_init (actions);
-  posix_spawn_file_actions_adddup2 (actions, set->errors, STDERR_FILENO);
-  /* An fd on itself: glibc takes close-on-exec away in the child, since 2.29. */
-  for (guint i = 0; i < set->inherited->len; i++)
-    {
-      int fd = g_array_index (set->inherited, int, i);
-
-      posix_spawn_file_actions_adddup2 (actions, fd, fd);
-    }
-
-  /* Bubblewrap cannot wait for its child where SIGCHLD is ignored. */
-  sigemptyset (&to_default);
-  sigaddset (&to_default, SIGCHLD);
-  posix_spawnattr_init (attributes);
-  posix_spawnattr_setsigmask (attributes, mask);
-  posix_spawnattr_setsigdefault (attributes, &to_default);
-  posix_spawnattr_setflags (attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-}
-
-static gboolean
-spawn (const PvLaunchInput *input, const PvFdSet *set, char **argv, const sigset_t *mask,
-       pid_t *ret_pid, GError **error)
-{
-  g_autofree char **environment = without_loader_variables (input->environment);
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  int result;
-
-  init_spawn (set, mask, &actions, &attributes);
-  result = posix_spawn (ret_pid, input->bwrap, &actions, &attributes, argv, environment);
-  posix_spawnattr_destroy (&attributes);
-  posix_spawn_file_actions_destroy (&actions);
-  if (result != 0)
-    return pv_error_set_errno (error, result, "Cannot execute bubblewrap \"%s\"", input->bwrap);
-  return TRUE;
-}
-
 /* The leases and the channels go with this process. */
 static gboolean
 keep_across_exec (const PvLaunchInput *input, const PvFdSet *set, GError **error)
 {
-  if (!pv_fd_set_inherited (set->link_outside, TRUE, error)
-      || !pv_fd_set_inherited (set->errors, TRUE, error))
+  if (!pv_fd_set_inherited (set->link_outside, TRUE, error))
     return FALSE;
 
   for (guint i = 0; i < input->leases->len; i++)
@@ -243,10 +186,7 @@ become_supervisor (const PvLaunchInput *input, const PvFdSet *set, pid_t child,
 {
   g_autofree char *child_option = g_strdup_printf ("--child=%d", child);
   g_autofree char *link_option = g_strdup_printf ("--link=%d", set->link_outside);
-  g_autofree char *errors_option = g_strdup_printf ("--errors=%d", set->errors);
-  g_autofree char *explain_option = g_strdup_printf ("--explain=%s", input->explain);
-  const char *argv[] = { "pv-supervise", "--outside", child_option, link_option, errors_option,
-                         explain_option, had_children ? "--had-children" : "--",
+  const char *argv[] = { "pv-supervise", "--outside", child_option, link_option, had_children ? "--had-children" : "--",
                          had_children ? "--" : input->program[0],
                          had_children ? input->program[0] : NULL, NULL };
 
@@ -260,55 +200,58 @@ become_supervisor (const PvLaunchInput *input, const PvFdSet *set, pid_t child,
   return FALSE;
 }
 
-/* What pv-supervise watches; the rest keeps its meaning, so that Ctrl-Z stops this process too. */
-static void
-list_passed_on (sigset_t *set)
+static char **
+prepare (const PvLaunchInput *input, PvFdSet *set, GError **error)
 {
-  static const int numbers[]
-    = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGCHLD };
+  g_autoptr (GPtrArray) args = pv_bwrap_args (input->plan, PV_BWRAP_BY_FD, NULL);
+  g_autoptr (GPtrArray) orders = make_orders (input, set, error);
+  int args_fd, orders_fd;
 
-  sigemptyset (set);
-  for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
-    sigaddset (set, numbers[i]);
+  if (orders == NULL)
+    return NULL;
+  args_fd = pv_fd_set_add_strings (set, "bwrap-args", args, error);
+  orders_fd = args_fd < 0 ? -1 : pv_fd_set_add_strings (set, "orders", orders, error);
+  return orders_fd < 0 ? NULL : make_argv (input, set, args_fd, orders_fd);
 }
 
 /**
  * pv_launch_exec:
  * @input: what to start
+ * @ret_status: (out): the exit status, if the program could not be started and that has been said
  *
- * Starts bubblewrap with the program, and becomes `pv-supervise`, which waits for it.
+ * Starts bubblewrap with the program, waits until the program runs, and becomes `pv-supervise`,
+ * which waits for its end.
  *
- * Returns: only if it failed, %FALSE with @error set
+ * Returns: only if the program does not run: %TRUE with @ret_status; %FALSE with @error set.
+ *  %PV_ERROR_CHANGED: something was replaced between its resolution and its mount: start afresh.
  */
 gboolean
-pv_launch_exec (const PvLaunchInput *input, GError **error)
+pv_launch_exec (const PvLaunchInput *input, int *ret_status, GError **error)
 {
   g_autoptr (PvFdSet) set = pv_fd_set_new (input, error);
-  g_autoptr (GPtrArray) args = NULL;
-  g_autoptr (GPtrArray) orders = NULL;
-  g_auto (GStrv) argv = NULL;
-  sigset_t passed_on, old_mask;
-  int args_fd, orders_fd;
+  g_auto (GStrv) argv = set == NULL ? NULL : prepare (input, set, error);
   gboolean had_children = has_children ();
-  pid_t child;
+  gboolean said = FALSE;
+  sigset_t passed_on, old_mask;
+  pid_t bwrap;
 
-  if (set == NULL)
+  if (argv == NULL)
     return FALSE;
-  args = pv_bwrap_args (input->plan, PV_BWRAP_BY_FD, NULL);
-  orders = make_orders (input, set, error);
-  if (orders == NULL)
-    return FALSE;
-  args_fd = pv_fd_set_add_strings (set, "bwrap-args", args, error);
-  orders_fd = args_fd < 0 ? -1 : pv_fd_set_add_strings (set, "orders", orders, error);
-  if (orders_fd < 0)
-    return FALSE;
-  argv = make_argv (input, set, args_fd, orders_fd);
 
-  /* From here on these wait for the supervisor, who passes them on. */
-  list_passed_on (&passed_on);
+  /* From here on these wait for the supervisor, who passes them on; the rest keeps its meaning, so
+   * that Ctrl-Z stops this process too.  What bubblewrap leaves comes to this process. */
+  pv_protocol_list_signals (&passed_on);
+  sigaddset (&passed_on, SIGCHLD);
   sigprocmask (SIG_BLOCK, &passed_on, &old_mask);
-  if (spawn (input, set, argv, &old_mask, &child, error))
-    become_supervisor (input, set, child, had_children, error);
+  prctl (PR_SET_CHILD_SUBREAPER, 1);
+
+  bwrap = pv_start_bwrap (input, set, argv, &old_mask, error);
+  if (bwrap > 0 && pv_start_wait (input, set, bwrap, ret_status, error))
+    {
+      said = *ret_status >= 0;
+      if (!said)
+        become_supervisor (input, set, bwrap, had_children, error);
+    }
   sigprocmask (SIG_SETMASK, &old_mask, NULL);
-  return FALSE;
+  return said;
 }

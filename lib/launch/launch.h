@@ -11,7 +11,6 @@
  * @plan: what the container will be
  * @bwrap: (type filename): bubblewrap
  * @supervise: (type filename): pv-supervise
- * @explain: (type filename): what explains bubblewrap's failures
  * @environment: (array zero-terminated=1): of the caller
  * @leases: (element-type PvLock): the locks that must be held as long as the container lives
  * @pass_fds: (element-type int): inherited fds that the program gets
@@ -22,11 +21,10 @@ typedef struct
   const PvPlan *plan;
   const char *bwrap;
   const char *supervise;
-  const char *explain;
   char **environment;
   GPtrArray *leases;
   GArray *pass_fds;
   char **program;
 } PvLaunchInput;
 
-gboolean pv_launch_exec (const PvLaunchInput *input, GError **error);
+gboolean pv_launch_exec (const PvLaunchInput *input, int *ret_status, GError **error);

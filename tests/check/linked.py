@@ -18,7 +18,6 @@ NEVER = ("libgio-2.0", "libgobject-2.0", "libgmodule-2.0")
 FORBIDDEN = {
     "pv-launch": NEVER + ("libarchive",),
     "pvctl": NEVER + ("libarchive",),
-    "pv-explain-bwrap": NEVER + ("libarchive", "libjansson"),
     "pv-runtime-build": NEVER,
     "pv-supervise": ("",),
 }

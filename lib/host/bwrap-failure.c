@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Turns what bubblewrap wrote before it failed (standard input) into one line and a hint.  Started
- * by pv-supervise, only then: nothing of this is on the way to a program. */
+#include "host/bwrap-failure.h"
+
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "host/userns.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#define STATUS_FAILED 125
-#define MAX_TEXT (64 * 1024)
-
 /* What bubblewrap 0.4 to 0.11 says when it gets no user namespace. */
 static const char *const about_userns[] = {
-  "namespace",
-  "uid map",
-  "gid map",
-  "Operation not permitted",
-  "Permission denied",
+  "namespace", "uid map", "gid map", "Operation not permitted", "Permission denied",
 };
 
 static gboolean
@@ -44,29 +36,31 @@ get_last_line (char *text)
   return newline != NULL ? newline + 1 : text;
 }
 
-static gboolean
-explain (GError **error)
+/**
+ * pv_bwrap_failure_set:
+ * @text: (inout): what bubblewrap wrote before it failed
+ * @error: (out): one line, and a hint
+ *
+ * Says why bubblewrap could not start a container.  If it did not find something that was there a
+ * moment ago, the code is %PV_ERROR_CHANGED.
+ *
+ * Returns: always %FALSE
+ */
+gboolean
+pv_bwrap_failure_set (char *text, GError **error)
 {
-  g_autofree char *text = pv_fd_read_all (STDIN_FILENO, MAX_TEXT, NULL, NULL);
   pv_autofd root_fd = open ("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  const char *line = text != NULL ? get_last_line (text) : "";
+  const char *line = get_last_line (text);
+  PvErrorCode code = PV_ERROR_FAILED;
 
   if (is_about_userns (line) && getuid () != 0 && pv_userns_is_blocked (root_fd, error))
     return FALSE;
   if (line[0] == '\0')
     return pv_error_set (error, PV_ERROR_FAILED,
                          "Cannot start bubblewrap: it ended without a word before the program ran");
-  pv_error_set (error, PV_ERROR_FAILED, "Cannot start the container: %s", line);
+
+  if (strstr (line, "No such file or directory") != NULL)
+    code = PV_ERROR_CHANGED;
+  pv_error_set (error, code, "Cannot start the container: %s", line);
   return pv_error_hint (error, "pv-launch --dry-run shows what was to be mounted, and why");
-}
-
-int
-main (void)
-{
-  g_autoptr (GError) error = NULL;
-
-  pv_log_init ("pv-launch");
-  explain (&error);
-  pv_log_error (error);
-  return STATUS_FAILED;
 }

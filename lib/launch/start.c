@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Bubblewrap, from its start until the program runs or cannot run. */
+#include "launch/start.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "host/bwrap-failure.h"
+#include "launch/protocol.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* As a shell has it. */
+#define STATUS_SIGNAL_BASE 128
+
+/* What bubblewrap says is a line or two. */
+#define MAX_ERRORS (64 * 1024)
+
+/* Borrows the strings. */
+static char **
+without_loader_variables (char **environment)
+{
+  GPtrArray *kept = g_ptr_array_new ();
+
+  for (gsize i = 0; environment[i] != NULL; i++)
+    {
+      if (!pv_environment_is_for_loader (environment[i]))
+        g_ptr_array_add (kept, environment[i]);
+    }
+  g_ptr_array_add (kept, NULL);
+  return (char **) g_ptr_array_free (kept, FALSE);
+}
+
+static void
+init_spawn (const PvFdSet *set, const sigset_t *mask, posix_spawn_file_actions_t *actions,
+            posix_spawnattr_t *attributes)
+{
+  sigset_t to_default;
+
+  posix_spawn_file_actions_init (actions);
+  posix_spawn_file_actions_adddup2 (actions, set->errors, STDERR_FILENO);
+  /* An fd on itself: glibc takes close-on-exec away in the child, since 2.29. */
+  for (guint i = 0; i < set->inherited->len; i++)
+    {
+      int fd = g_array_index (set->inherited, int, i);
+
+      posix_spawn_file_actions_adddup2 (actions, fd, fd);
+    }
+
+  /* Bubblewrap cannot wait for its child where SIGCHLD is ignored. */
+  sigemptyset (&to_default);
+  sigaddset (&to_default, SIGCHLD);
+  posix_spawnattr_init (attributes);
+  posix_spawnattr_setsigmask (attributes, mask);
+  posix_spawnattr_setsigdefault (attributes, &to_default);
+  posix_spawnattr_setflags (attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+}
+
+/**
+ * pv_start_bwrap:
+ * @argv: (array zero-terminated=1): bubblewrap's
+ * @mask: the signal mask of the program
+ *
+ * Returns: the pid of bubblewrap, or -1 with @error set
+ */
+pid_t
+pv_start_bwrap (const PvLaunchInput *input, const PvFdSet *set, char **argv, const sigset_t *mask,
+                GError **error)
+{
+  g_autofree char **environment = without_loader_variables (input->environment);
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  pid_t pid = -1;
+  int result;
+
+  init_spawn (set, mask, &actions, &attributes);
+  result = posix_spawn (&pid, input->bwrap, &actions, &attributes, argv, environment);
+  posix_spawnattr_destroy (&attributes);
+  posix_spawn_file_actions_destroy (&actions);
+  if (result == 0)
+    return pid;
+  pv_error_set_errno (error, result, "Cannot execute bubblewrap \"%s\"", input->bwrap);
+  return -1;
+}
+
+static int
+reap (pid_t bwrap)
+{
+  int status = 0;
+
+  TEMP_FAILURE_RETRY (waitpid (bwrap, &status, 0));
+  return status;
+}
+
+/* Bubblewrap has ended before anything of ours ran inside. */
+static gboolean
+set_bwrap_failed (const PvFdSet *set, int wait_status, int *ret_status, GError **error)
+{
+  g_autofree char *text = NULL;
+
+  if (WIFSIGNALED (wait_status))
+    {
+      *ret_status = STATUS_SIGNAL_BASE + WTERMSIG (wait_status);
+      return TRUE;
+    }
+  if (lseek (set->errors, 0, SEEK_SET) < 0)
+    return pv_error_set_errno (error, errno, "Cannot read what bubblewrap said");
+  text = pv_fd_read_all (set->errors, MAX_ERRORS, NULL, error);
+  return text != NULL && pv_bwrap_failure_set (text, error);
+}
+
+/* The supervisor inside counts expectations, in the order of the mounts that have an fd. */
+static gboolean
+set_replaced (const PvPlan *plan, int which, GError **error)
+{
+  for (guint i = 0; i < plan->mounts->len; i++)
+    {
+      const PvMount *mount = g_ptr_array_index (plan->mounts, i);
+
+      if (mount->fd >= 0 && which-- == 0)
+        return pv_error_set (error, PV_ERROR_CHANGED,
+                             "Cannot mount \"%s\": it was replaced meanwhile", mount->source);
+    }
+  return pv_error_set (error, PV_ERROR_FAILED, "Cannot start the container: invalid message");
+}
+
+/**
+ * pv_start_wait:
+ * @set: (inout): this process's copy of the socket's inner end is closed
+ * @bwrap: the pid of bubblewrap; it is waited for unless the program runs
+ * @ret_status: (out): -1: the program runs; else the exit status: it does not, and the supervisor
+ *  inside has said why, or a signal ended bubblewrap
+ *
+ * Waits until the program runs, or cannot run.
+ *
+ * Returns: %FALSE with @error set if bubblewrap failed
+ */
+gboolean
+pv_start_wait (const PvLaunchInput *input, PvFdSet *set, pid_t bwrap, int *ret_status,
+               GError **error)
+{
+  PvMessage message;
+  ssize_t got;
+
+  /* Or its end would not be seen. */
+  pv_fd_clear (&set->link_inside);
+  got = TEMP_FAILURE_RETRY (recv (set->link_outside, &message, sizeof message, 0));
+  *ret_status = -1;
+  if (got == (ssize_t) sizeof message && message.kind == PV_MESSAGE_STARTED)
+    return TRUE;
+
+  if (got != (ssize_t) sizeof message)
+    return set_bwrap_failed (set, reap (bwrap), ret_status, error);
+  reap (bwrap);
+  if (message.kind == PV_MESSAGE_REPLACED)
+    return set_replaced (input->plan, message.value, error);
+  *ret_status = message.value;
+  return TRUE;
+}

@@ -137,7 +137,6 @@ explain_missing (const char *name, const char *path)
   char interpreter[PATH_MAX];
   char next[PATH_MAX];
   const char *kind;
-  const char *what = name;
   struct stat st;
 
   if (path[0] == '\0' || lstat (path, &st) < 0)
@@ -152,12 +151,15 @@ explain_missing (const char *name, const char *path)
     {
       if (stat (interpreter, &st) < 0)
         {
-          pv_complain ("Cannot run program \"%s\": the runtime lacks the %s \"%s\"", what, kind,
-                       interpreter);
+          if (depth == 0)
+            pv_complain ("Cannot run program \"%s\": the runtime lacks the %s \"%s\"", name, kind,
+                         interpreter);
+          else
+            pv_complain ("Cannot run program \"%s\": the runtime lacks the %s \"%s\" of \"%s\"", name,
+                         kind, interpreter, next);
           return PV_STATUS_NOT_FOUND;
         }
       memcpy (next, interpreter, sizeof next);
-      what = next;
     }
 
   pv_complain ("Cannot run program \"%s\": it is a link that leads nowhere, or the container lacks "

@@ -5,6 +5,7 @@
  *   probe [--wait] fds           its fds, one a line: number, device:inode, target
  *   probe [--wait] cat FILE      the contents of a file
  *   probe [--wait] stat FILE     device:inode
+ *   probe [--wait] lease         device:inode of /usr/.ref, then its fds as above
  *   probe [--wait] unlock        unlocks every fd above 2
  *   probe [--wait] lock FILE     tries a shared, then an exclusive lock without waiting: yes or no
  *   probe orphan                 leaves a child that keeps only standard input, until its end, and
@@ -204,6 +205,8 @@ run (int argc, char **argv)
     return print_file (argument);
   if (strcmp (command, "stat") == 0)
     return print_inode (argument);
+  if (strcmp (command, "lease") == 0)
+    return print_inode ("/usr/.ref") == 0 ? for_each_fd (print_fd) : 1;
   if (strcmp (command, "unlock") == 0)
     return for_each_fd (unlock_fd);
   if (strcmp (command, "lock") == 0)

@@ -14,7 +14,7 @@
 #include "plan/shares.h"
 
 /* Each takes some milliseconds; somebody who replaces a folder that often means to. */
-#define MAX_ATTEMPTS 16
+#define MAX_ATTEMPTS 64
 
 static gboolean
 is_dry_run (const PvOptions *options)

@@ -242,8 +242,8 @@ next_slice (const PvLockWait *wait, gint64 started)
 
 /* One look-up, one lock, one look-up.  %PV_ERROR_CHANGED: the name has come to mean something else */
 static PvLock *
-acquire_once (const PvLockFolder *folder, const char *name, PvLockMode mode, PvLockFlags flags,
-              const PvLockWait *wait, int *ret_folder_fd, GError **error)
+acquire_once (const PvLockFolder *folder, const char *name, PvLockMode mode, const PvLockWait *wait,
+              int *ret_folder_fd, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
   g_autoptr (PvLock) lock = NULL;
@@ -253,13 +253,14 @@ acquire_once (const PvLockFolder *folder, const char *name, PvLockMode mode, PvL
     return NULL;
 
   lock = pv_lock_acquire_at (folder_fd, name, mode, PV_LOCK_FLAGS_NONE, wait, &local_error);
-  if (g_error_matches (local_error, PV_ERROR, PV_ERROR_NOT_FOUND) && (flags & PV_LOCK_CREATE))
+  if (g_error_matches (local_error, PV_ERROR, PV_ERROR_NOT_FOUND) && folder->may_create != NULL
+      && folder->may_create (folder_fd, folder->data))
     {
       test_window ("missing");
       if (!check_folder_is_current (folder, folder_fd, error))
         return NULL;
       g_clear_error (&local_error);
-      lock = pv_lock_acquire_at (folder_fd, name, mode, flags, wait, &local_error);
+      lock = pv_lock_acquire_at (folder_fd, name, mode, PV_LOCK_CREATE, wait, &local_error);
     }
 
   /* A lock that could not be had in a folder that is no longer meant is no failure. */
@@ -277,17 +278,17 @@ acquire_once (const PvLockFolder *folder, const char *name, PvLockMode mode, PvL
  * @folder: where to look for the folder
  * @name: (type filename): the lock file in it
  * @mode: the mode
- * @flags: whether to create it; nothing is created in a folder to which the name no longer leads
  * @wait: (nullable): %NULL: never wait; the time counts for all attempts together
  * @ret_folder_fd: (out): the folder that is locked, as @folder opened it; the caller owns it
  *
  * Takes a lock and looks the folder up again: if its name now leads to another folder, or the lock
- * file was replaced, lets go and starts afresh, a bounded number of times.
+ * file was replaced, lets go and starts afresh, a bounded number of times.  Nothing is created in a
+ * folder to which the name no longer leads.
  *
  * Returns: (transfer full): the lock, or %NULL with @error set, as pv_lock_acquire_at()
  */
 PvLock *
-pv_lock_acquire (const PvLockFolder *folder, const char *name, PvLockMode mode, PvLockFlags flags,
+pv_lock_acquire (const PvLockFolder *folder, const char *name, PvLockMode mode,
                  const PvLockWait *wait, int *ret_folder_fd, GError **error)
 {
   gint64 started = g_get_monotonic_time ();
@@ -302,7 +303,7 @@ pv_lock_acquire (const PvLockFolder *folder, const char *name, PvLockMode mode, 
 
       if (told)
         slice.on_wait = NULL;
-      lock = acquire_once (folder, name, mode, flags, &slice, ret_folder_fd, &local_error);
+      lock = acquire_once (folder, name, mode, &slice, ret_folder_fd, &local_error);
       if (lock != NULL)
         return lock;
 

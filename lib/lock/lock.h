@@ -49,19 +49,21 @@ typedef struct
  * PvLockFolder: a folder as somebody named it, to be looked up as often as needed.
  * @open: opens the folder in which the lock file lies (`O_PATH` will do), from the name;
  *  -1 with an error set if it leads nowhere
- * @data: for @open
+ * @may_create: (nullable): whether a missing lock file may be created in the folder that @open has
+ *  opened; %NULL: never
+ * @data: for both
  */
 typedef struct
 {
   int (*open) (gconstpointer data, GError **error);
+  gboolean (*may_create) (int folder_fd, gconstpointer data);
   gconstpointer data;
 } PvLockFolder;
 
 PvLock *pv_lock_acquire_at (int folder_fd, const char *name, PvLockMode mode, PvLockFlags flags,
                             const PvLockWait *wait, GError **error);
 PvLock *pv_lock_acquire (const PvLockFolder *folder, const char *name, PvLockMode mode,
-                         PvLockFlags flags, const PvLockWait *wait, int *ret_folder_fd,
-                         GError **error);
+                         const PvLockWait *wait, int *ret_folder_fd, GError **error);
 PvLock *pv_lock_share (const PvLock *lock, GError **error);
 void pv_lock_release (PvLock *lock);
 

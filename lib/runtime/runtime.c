@@ -229,9 +229,9 @@ has_lock_file (const PvRuntime *self)
 
 /* STORE/NAME/versions/VERSION/files: whoever made the version made its lock file, or meant not to.*/
 static gboolean
-is_in_store (const PvRuntime *self, char **store_dirs)
+is_in_store (int fd, char **store_dirs)
 {
-  g_autofree char *path = pv_fd_get_path (self->fd);
+  g_autofree char *path = pv_fd_get_path (fd);
 
   for (gsize i = 0; store_dirs[i] != NULL; i++)
     {
@@ -244,10 +244,14 @@ is_in_store (const PvRuntime *self, char **store_dirs)
   return FALSE;
 }
 
+/* Asked for each folder that the name leads to: it may come to mean the host's. */
 static gboolean
-may_create_lock_file (const PvRuntime *self, char **store_dirs)
+may_create_lock_file (int folder_fd, gconstpointer data)
 {
-  return self->layout != PV_LAYOUT_HOST && !is_in_store (self, store_dirs);
+  const PvRuntimeName *name = data;
+
+  return !is_same_folder (folder_fd, "/") && !is_same_folder (folder_fd, "/usr")
+         && !is_in_store (folder_fd, name->store_dirs);
 }
 
 /* That a lock file is there, but cannot be locked, is an error; that there is none and none can be
@@ -279,29 +283,20 @@ PvRuntime *
 pv_runtime_acquire (const PvRuntimeName *name, const PvLockWait *wait, PvLock **ret_lock,
                     GError **ret_why_not_locked, GError **error)
 {
-  const PvLockFolder folder = { .open = open_for_lock, .data = name };
-  g_autoptr (PvRuntime) runtime = look_up (name, error);
+  const PvLockFolder folder = {
+    .open = open_for_lock,
+    .may_create = may_create_lock_file,
+    .data = name,
+  };
+  g_autoptr (PvRuntime) runtime = NULL;
   g_autoptr (GError) local_error = NULL;
   int locked_fd;
 
-  *ret_lock = NULL;
-  if (runtime == NULL)
-    return NULL;
-
-  *ret_lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, PV_LOCK_FLAGS_NONE, wait,
-                               &locked_fd, &local_error);
-  if (g_error_matches (local_error, PV_ERROR, PV_ERROR_NOT_FOUND)
-      && may_create_lock_file (runtime, name->store_dirs))
-    {
-      g_clear_error (&local_error);
-      *ret_lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, PV_LOCK_CREATE, wait,
-                                   &locked_fd, &local_error);
-    }
-  g_clear_pointer (&runtime, pv_runtime_free);
+  *ret_lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, wait, &locked_fd, &local_error);
   if (*ret_lock != NULL)
     return runtime_new (name, locked_fd, error);
 
-  /* The runtime itself may have gone meanwhile. */
+  /* There may be no runtime at all, or it has gone meanwhile. */
   runtime = look_up (name, error);
   if (runtime == NULL)
     return NULL;

@@ -93,13 +93,23 @@ open_runtime (gconstpointer data, GError **error)
   return fd;
 }
 
+static gboolean
+yes (int folder_fd G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
+{
+  return TRUE;
+}
+
 static PvLock *
 acquire (const PvFixture *fixture, PvLockFlags flags, int *ret_folder_fd, GError **error)
 {
-  const PvLockFolder folder = { .open = open_runtime, .data = fixture };
+  const PvLockFolder folder = {
+    .open = open_runtime,
+    .may_create = flags & PV_LOCK_CREATE ? yes : NULL,
+    .data = fixture,
+  };
   const PvLockWait wait = { .timeout_ms = 20 * 1000 };
 
-  return pv_lock_acquire (&folder, ".ref", PV_LOCK_SHARED, flags, &wait, ret_folder_fd, error);
+  return pv_lock_acquire (&folder, ".ref", PV_LOCK_SHARED, &wait, ret_folder_fd, error);
 }
 
 static gboolean
@@ -322,14 +332,14 @@ test_timeout (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 
   pv_fixture_make (fixture, made);
   holder = pv_holder_start (path, PV_HOLD_POSIX, TRUE);
-  g_assert_null (pv_lock_acquire (&folder, ".ref", PV_LOCK_SHARED, PV_LOCK_FLAGS_NONE, &never,
+  g_assert_null (pv_lock_acquire (&folder, ".ref", PV_LOCK_SHARED, &never,
                                   &folder_fd, &error));
   g_assert_error (error, PV_ERROR, PV_ERROR_BUSY);
   g_clear_error (&error);
   g_assert_cmpint (told, ==, 0);
 
   started = g_get_monotonic_time ();
-  g_assert_null (pv_lock_acquire (&folder, ".ref", PV_LOCK_SHARED, PV_LOCK_FLAGS_NONE, &wait,
+  g_assert_null (pv_lock_acquire (&folder, ".ref", PV_LOCK_SHARED, &wait,
                                   &folder_fd, &error));
   g_assert_cmpint (g_get_monotonic_time () - started, >=, 590 * 1000);
   g_assert_error (error, PV_ERROR, PV_ERROR_BUSY);

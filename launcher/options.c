@@ -111,7 +111,8 @@ parse_lock_timeout (PvOptions *self, const PvOptionValue *values, GError **error
   if (text == NULL)
     text = DEFAULT_LOCK_TIMEOUT;
   seconds = g_ascii_strtod (text, &end);
-  if (end == text || *end != '\0' || !(seconds >= 0 && seconds <= MAX_SECONDS))
+  if (end == text || *end != '\0' || text[strspn (text, "0123456789.")] != '\0'
+      || !(seconds >= 0 && seconds <= MAX_SECONDS))
     return set_invalid (error, values, PV_OPTION_LOCK_TIMEOUT, text,
                         "it must be a number of seconds");
   self->lock_timeout_ms = (int) (seconds * 1000);
@@ -279,9 +280,10 @@ parse_values (PvOptions *self, const PvOptionValue *values, GError **error)
     return FALSE;
   self->lock_on_remote = (PvRemotePolicy) policy;
   self->share_net = !unshare_net;
-  return parse_lock_timeout (self, values, error) && parse_log_level (self, values, error)
-         && parse_home (self, values, error) && parse_filesystems (self, values, error)
-         && parse_pass_fds (self, values, error) && parse_edits (self, values, error);
+  /* File descriptors come first: nothing of ours must be open when they are checked. */
+  return parse_pass_fds (self, values, error) && parse_lock_timeout (self, values, error)
+         && parse_log_level (self, values, error) && parse_home (self, values, error)
+         && parse_filesystems (self, values, error) && parse_edits (self, values, error);
 }
 
 static void

@@ -9,13 +9,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Bubblewrap has made those that lead to a mount, with mode 0700. */
+/* Bubblewrap has made those that lead to a mount, with mode 0700; a mount itself is not ours. */
 static bool
 make_folder (const PvNode *node)
 {
+  struct stat root, st;
+
   if (mkdir (node->dest, node->mode) == 0)
     return true;
-  return errno == EEXIST && chmod (node->dest, node->mode) == 0;
+  if (errno != EEXIST || lstat ("/", &root) < 0 || lstat (node->dest, &st) < 0)
+    return false;
+  if (!S_ISDIR (st.st_mode))
+    {
+      errno = ENOTDIR;
+      return false;
+    }
+  return st.st_dev != root.st_dev || chmod (node->dest, node->mode) == 0;
 }
 
 static bool

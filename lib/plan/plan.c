@@ -48,26 +48,6 @@ make_manager_file (GPtrArray *mounts)
                   "programs ask for it (systemd's convention)");
 }
 
-static void
-mount_home (GPtrArray *mounts, const PvPlanInput *input, const GPtrArray *shares)
-{
-  const PvHost *host = input->host;
-  const char *dest = host->home != NULL ? host->home->real : host->home_name;
-
-  if (input->home_kind == PV_HOME_SHARED)
-    {
-      /* A home that does not exist (user "nobody") is none that anything can be written to. */
-      return;
-    }
-  if (input->home_kind == PV_HOME_PRIVATE)
-    pv_mounts_bind (mounts, PV_MOUNT_BIND, input->private_home->real, input->private_home->fd, NULL,
-                    dest, "--home");
-  else
-    pv_mounts_make (mounts, PV_MOUNT_TMPFS, dest, 0700, "--unshare-home");
-  if (host->home != NULL)
-    pv_shares_repeat_links (mounts, shares, host->home);
-}
-
 /* $XDG_RUNTIME_DIR: the host's, or where systemd would have it, empty. */
 static char *
 plan_runtime_dir (GPtrArray *mounts, const PvHost *host, const GPtrArray *shares)
@@ -84,20 +64,18 @@ plan_runtime_dir (GPtrArray *mounts, const PvHost *host, const GPtrArray *shares
 }
 
 static char *
-plan_cwd (const PvPlanInput *input, const GPtrArray *shares, GPtrArray *notices)
+plan_cwd (const PvHost *host, const GPtrArray *shares, GPtrArray *notices)
 {
-  const PvHost *host = input->host;
-
   if (host->cwd == NULL)
     {
-      g_ptr_array_add (notices, g_strdup ("The current folder was deleted, using \"/\""));
+      g_ptr_array_add (notices, g_strdup ("The current folder was deleted, starting in \"/\""));
       return g_strdup ("/");
     }
-  if (strcmp (host->cwd->real, "/") == 0 || pv_shares_cover (shares, host->cwd->real))
+  if (pv_shares_cover (shares, host->cwd->real))
     return g_strdup (host->cwd->real);
-  if (input->home_kind != PV_HOME_SHARED && host->home != NULL
-      && pv_path_is_at_or_below (host->cwd->real, host->home->real))
-    return g_strdup (host->home->real);
+  if (strcmp (host->cwd->real, "/") != 0)
+    g_ptr_array_add (notices, g_strdup_printf ("The current folder \"%s\" is not in the container, "
+                                               "starting in \"/\"", host->cwd->real));
   return g_strdup ("/");
 }
 
@@ -129,7 +107,6 @@ pv_plan_new (const PvPlanInput *input, GError **error)
   mount_kernel (mounts);
   make_manager_file (mounts);
   make_var (mounts, input, shares);
-  mount_home (mounts, input, shares);
   pv_shares_mount (mounts, shares);
   runtime_dir = plan_runtime_dir (mounts, input->host, shares);
   self->mounts = pv_mounts_add_parents (mounts);
@@ -137,7 +114,7 @@ pv_plan_new (const PvPlanInput *input, GError **error)
   self->edits = pv_environment_plan (input->host->environment,
                                      input->runtime->layout == PV_LAYOUT_HOST, runtime_dir,
                                      input->edits);
-  self->cwd = plan_cwd (input, shares, self->notices);
+  self->cwd = plan_cwd (input->host, shares, self->notices);
   return g_steal_pointer (&self);
 }
 

@@ -7,15 +7,16 @@
 
 #include <string.h>
 
-static void
-add (GPtrArray *shares, const PvHostPath *path, gboolean read_only, const char *reason)
+static PvShare *
+add (GPtrArray *shares, const PvHostPath *path, const char *reason)
 {
   PvShare *share = g_new0 (PvShare, 1);
 
-  share->path = path;
-  share->read_only = read_only;
+  share->dest = path != NULL ? path->real : NULL;
+  share->path = share->way = path;
   share->reason = reason;
   g_ptr_array_add (shares, share);
+  return share;
 }
 
 /* What is shared without being asked for is left out where it cannot be shared. */
@@ -28,10 +29,24 @@ add_default (GPtrArray *shares, const PvHostPath *path, const char *reason, GPtr
     return;
   reserved = pv_reserved_find (path->real);
   if (reserved == NULL)
-    add (shares, path, FALSE, reason);
+    add (shares, path, reason);
   else
-    g_ptr_array_add (notices, g_strdup_printf ("Cannot share \"%s\", ignoring: \"%s\" is reserved",
-                                               path->asked, reserved));
+    g_ptr_array_add (notices, g_strdup_printf ("Cannot share %s \"%s\", ignoring: \"%s\" is reserved",
+                                               reason, path->asked, reserved));
+}
+
+/* The last request for a path counts, as with other options. */
+static void
+add_requests (GPtrArray *shares, const GPtrArray *requests)
+{
+  for (guint i = requests->len; i > 0; i--)
+    {
+      const PvShareRequest *request = g_ptr_array_index (requests, i - 1);
+      PvShare *share = add (shares, request->path, "--filesystem");
+
+      share->read_only = request->read_only;
+      share->requested = TRUE;
+    }
 }
 
 static gboolean
@@ -63,23 +78,42 @@ pv_shares_check (const GPtrArray *requests, GError **error)
   return TRUE;
 }
 
+/* Another home takes the place of the user's own, and is put on top of whatever is shared above. */
 static gboolean
-is_home (const PvHost *host, const PvHostPath *path)
+add_other_home (GPtrArray *shares, const PvPlanInput *input, GError **error)
 {
-  return host->home != NULL && strcmp (path->real, host->home->real) == 0;
+  const PvHost *host = input->host;
+  const char *dest = host->home != NULL ? host->home->real : host->home_name;
+  const char *reserved = pv_reserved_find (dest);
+  gboolean is_private = input->home_kind == PV_HOME_PRIVATE;
+  PvShare *share;
+
+  if (reserved != NULL)
+    {
+      pv_error_set (error, PV_ERROR_USAGE, "Cannot put a home folder at \"%s\": \"%s\" is reserved",
+                    dest, reserved);
+      return pv_error_hint (error, "set HOME to another path");
+    }
+  share = add (shares, is_private ? input->private_home : NULL,
+               is_private ? "--home" : "--unshare-home");
+  share->dest = dest;
+  share->way = host->home;
+  return TRUE;
 }
 
 /* The current folder comes with the program, but a home that was to be kept out stays out. */
 static void
-add_cwd (GPtrArray *shares, const PvPlanInput *input, GPtrArray *notices)
+add_cwd (GPtrArray *shares, const PvPlanInput *input)
 {
-  const PvHostPath *cwd = input->host->cwd;
+  const PvHost *host = input->host;
 
-  if (cwd == NULL || strcmp (cwd->real, "/") == 0)
+  if (host->cwd == NULL || strcmp (host->cwd->real, "/") == 0)
     return;
-  if (input->home_kind != PV_HOME_SHARED && is_home (input->host, cwd))
+  if (input->home_kind != PV_HOME_SHARED && host->home != NULL
+      && strcmp (host->cwd->real, host->home->real) == 0)
     return;
-  add_default (shares, cwd, "the current folder", notices);
+  if (pv_reserved_find (host->cwd->real) == NULL)
+    add (shares, host->cwd, "the current folder");
 }
 
 static int
@@ -88,7 +122,7 @@ compare_shares (gconstpointer a, gconstpointer b)
   const PvShare *const *left = a;
   const PvShare *const *right = b;
 
-  return strcmp ((*left)->path->real, (*right)->path->real);
+  return strcmp ((*left)->dest, (*right)->dest);
 }
 
 /* Returns: (nullable): the deepest of those that have a mount of their own and lead to @path */
@@ -101,15 +135,33 @@ find_nearest (const GPtrArray *shares, const char *path)
     {
       const PvShare *share = g_ptr_array_index (shares, i);
 
-      if (!share->covered && pv_path_is_at_or_below (path, share->path->real)
-          && (nearest == NULL || strlen (share->path->real) > strlen (nearest->path->real)))
+      if (!share->covered && pv_path_is_at_or_below (path, share->dest)
+          && (nearest == NULL || strlen (share->dest) > strlen (nearest->dest)))
         nearest = share;
     }
   return nearest;
 }
 
-/* What a parent shares in the same way needs no mount of its own; of two for one path, the first
- * counts: it is the one that was asked for (the sort is stable). */
+/* Whether the host's own path is seen at its place. */
+static gboolean
+is_in_place (const PvShare *share)
+{
+  return share->path != NULL && strcmp (share->path->real, share->dest) == 0;
+}
+
+/* What a parent shares in the same way needs no mount of its own.  A default takes over the mode of
+ * the request that it lies below: what was asked for read-only has no writable folder in it. */
+static gboolean
+is_covered_by (const PvShare *share, const PvShare *nearest)
+{
+  if (strcmp (nearest->dest, share->dest) == 0)
+    return TRUE;
+  if (!is_in_place (nearest) || !is_in_place (share))
+    return FALSE;
+  return nearest->read_only == share->read_only || (nearest->requested && !share->requested);
+}
+
+/* Of two for one path, the first counts: it is the one that was asked for (the sort is stable). */
 static void
 mark_covered (GPtrArray *shares)
 {
@@ -119,11 +171,9 @@ mark_covered (GPtrArray *shares)
   for (guint i = 0; i < shares->len; i++)
     {
       PvShare *share = g_ptr_array_index (shares, i);
-      const PvShare *nearest = find_nearest (kept, share->path->real);
+      const PvShare *nearest = find_nearest (kept, share->dest);
 
-      share->covered = nearest != NULL
-                       && (nearest->read_only == share->read_only
-                           || strcmp (nearest->path->real, share->path->real) == 0);
+      share->covered = nearest != NULL && is_covered_by (share, nearest);
       if (!share->covered)
         g_ptr_array_add (kept, share);
     }
@@ -145,20 +195,17 @@ pv_shares_plan (const PvPlanInput *input, GPtrArray *notices, GError **error)
 
   if (!pv_shares_check (input->shares, error))
     return NULL;
-  for (guint i = 0; i < input->shares->len; i++)
-    {
-      const PvShareRequest *request = g_ptr_array_index (input->shares, i);
-
-      add (shares, request->path, request->read_only, "--filesystem");
-    }
+  add_requests (shares, input->shares);
 
   if (input->home_kind == PV_HOME_SHARED)
     add_default (shares, host->home, "the home folder", notices);
+  else if (!add_other_home (shares, input, error))
+    return NULL;
   add_default (shares, host->tmp, "sockets and files that programs exchange", notices);
   add_default (shares, host->runtime_dir, "the session's sockets", notices);
   add_default (shares, host->wayland, "WAYLAND_DISPLAY", notices);
   add_default (shares, host->xauthority, "XAUTHORITY", notices);
-  add_cwd (shares, input, notices);
+  add_cwd (shares, input);
   mark_covered (shares);
   return g_steal_pointer (&shares);
 }
@@ -175,7 +222,7 @@ pv_shares_reach_into (const GPtrArray *shares, const char *folder)
     {
       const PvShare *share = g_ptr_array_index (shares, i);
 
-      if (pv_path_is_at_or_below (share->path->real, folder))
+      if (pv_path_is_at_or_below (share->dest, folder))
         return TRUE;
     }
   return FALSE;
@@ -205,14 +252,9 @@ has_mount_at (const GPtrArray *mounts, const char *dest)
   return FALSE;
 }
 
-/**
- * pv_shares_repeat_links:
- * @mounts: (inout): gets the links on the way to @path
- *
- * A link on the way to a path is repeated, unless a shared folder has it already.
- */
-void
-pv_shares_repeat_links (GPtrArray *mounts, const GPtrArray *shares, const PvHostPath *path)
+/* A link on the way to a path is repeated, unless a shared folder has it already. */
+static void
+repeat_links (GPtrArray *mounts, const GPtrArray *shares, const PvHostPath *path)
 {
   for (guint i = 0; i < path->links->len; i++)
     {
@@ -224,9 +266,21 @@ pv_shares_repeat_links (GPtrArray *mounts, const GPtrArray *shares, const PvHost
     }
 }
 
+static void
+mount_share (GPtrArray *mounts, const PvShare *share)
+{
+  PvMountKind kind = share->read_only ? PV_MOUNT_BIND_READ_ONLY : PV_MOUNT_BIND;
+
+  if (share->path == NULL)
+    pv_mounts_make (mounts, PV_MOUNT_TMPFS, share->dest, 0700, share->reason);
+  else
+    pv_mounts_bind (mounts, kind, share->path->real, share->path->fd, NULL, share->dest,
+                    share->reason);
+}
+
 /**
  * pv_shares_mount:
- * @mounts: (inout): gets a bind for each share that needs one, and the links that lead to all
+ * @mounts: (inout): gets a mount for each share that needs one, and the links that lead to all
  */
 void
 pv_shares_mount (GPtrArray *mounts, const GPtrArray *shares)
@@ -236,13 +290,13 @@ pv_shares_mount (GPtrArray *mounts, const GPtrArray *shares)
       const PvShare *share = g_ptr_array_index (shares, i);
 
       if (!share->covered)
-        pv_mounts_bind (mounts, share->read_only ? PV_MOUNT_BIND_READ_ONLY : PV_MOUNT_BIND,
-                        share->path->real, share->path->fd, NULL, share->path->real, share->reason);
+        mount_share (mounts, share);
     }
   for (guint i = 0; i < shares->len; i++)
     {
       const PvShare *share = g_ptr_array_index (shares, i);
 
-      pv_shares_repeat_links (mounts, shares, share->path);
+      if (share->way != NULL)
+        repeat_links (mounts, shares, share->way);
     }
 }

@@ -4,15 +4,24 @@
 #include "plan/plan.h"
 
 /**
- * PvShare: a path of the host that appears at the same place.  Borrows @path.
- * @covered: a parent shares it in the same way: it needs no mount of its own
+ * PvShare: a path of the host that appears in the container, or a home that takes its place.
+ * @dest: (type filename): where it appears; borrowed
+ * @path: (nullable): what appears; borrowed; %NULL: an empty folder that is gone afterwards
+ * @way: (nullable): the path whose links lead to @dest; borrowed
+ * @read_only: whether nothing can be written there
+ * @requested: it was asked for by name
+ * @covered: a parent shares it already: it needs no mount of its own
+ * @reason: a literal
  */
 typedef struct
 {
+  const char *dest;
   const PvHostPath *path;
+  const PvHostPath *way;
   gboolean read_only;
-  const char *reason;
+  gboolean requested;
   gboolean covered;
+  const char *reason;
 } PvShare;
 
 gboolean pv_shares_check (const GPtrArray *requests, GError **error);
@@ -20,4 +29,3 @@ GPtrArray *pv_shares_plan (const PvPlanInput *input, GPtrArray *notices, GError 
 gboolean pv_shares_reach_into (const GPtrArray *shares, const char *folder);
 gboolean pv_shares_cover (const GPtrArray *shares, const char *path);
 void pv_shares_mount (GPtrArray *mounts, const GPtrArray *shares);
-void pv_shares_repeat_links (GPtrArray *mounts, const GPtrArray *shares, const PvHostPath *path);

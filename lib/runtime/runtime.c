@@ -47,17 +47,26 @@ is_folder_in (int fd, const char *name)
   return fstatat (fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR (st.st_mode);
 }
 
-/* Opens PATH/files if that is a folder, else PATH.  Returns: -1 with errno set */
+/* Opens PATH/files if that is a folder, else PATH.  A `files` that cannot be entered, or that leads
+ * nowhere, is not passed over: something else was meant.  Returns: -1 with errno set */
 static int
 open_folder (const char *path)
 {
   pv_autofd outer = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  struct stat st;
   int inner;
 
   if (outer < 0)
     return -1;
   inner = openat (outer, "files", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  return inner >= 0 ? inner : pv_fd_steal (&outer);
+  if (inner >= 0 || (errno != ENOENT && errno != ENOTDIR))
+    return inner;
+  if (errno == ENOENT && fstatat (outer, "files", &st, AT_SYMLINK_NOFOLLOW) == 0)
+    {
+      errno = ENOENT;
+      return -1;
+    }
+  return pv_fd_steal (&outer);
 }
 
 static int
@@ -100,7 +109,7 @@ set_not_found (const PvRuntimeName *name, const GPtrArray *candidates, int saved
   if (candidates->len > 1)
     pv_error_hint (error, "looked in the current folder and in %s; \"pvctl runtime list\" shows what "
                    "is there", name->store_dirs[0]);
-  else if (name->base != NULL)
+  else if (name->base != NULL && !g_path_is_absolute (name->name))
     pv_error_hint (error, "looked for \"%s\"", (const char *) g_ptr_array_index (candidates, 0));
   return FALSE;
 }
@@ -109,7 +118,7 @@ static int
 open_first (const PvRuntimeName *name, GError **error)
 {
   g_autoptr (GPtrArray) candidates = list_candidates (name);
-  int first_errno = 0;
+  int first_errno = ENOENT;
 
   for (guint i = 0; i < candidates->len; i++)
     {
@@ -117,10 +126,8 @@ open_first (const PvRuntimeName *name, GError **error)
 
       if (fd >= 0)
         return fd;
-      if (first_errno == 0 || first_errno == ENOENT)
+      if (first_errno == ENOENT)
         first_errno = errno;
-      if (errno != ENOENT)
-        break;
     }
   set_not_found (name, candidates, first_errno, error);
   return -1;
@@ -148,6 +155,9 @@ find_layout (PvRuntime *self, GError **error)
         }
     }
 
+  if (faccessat (self->fd, "usr", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    return pv_error_set (error, PV_ERROR_INVALID,
+                         "Cannot use runtime \"%s\": its usr is not a folder", self->name);
   pv_error_set (error, PV_ERROR_INVALID, "Cannot use runtime \"%s\": it has neither usr/ nor bin/ "
                 "nor lib/", self->name);
   return pv_error_hint (error, "a runtime is a /usr or a whole root filesystem in a folder");

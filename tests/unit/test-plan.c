@@ -226,8 +226,8 @@ static void
 test_homes (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
 {
   static const char *const private_home[] = {
-    "dir 0755 /home", "bind /home/ada /srv/home #40", "symlink /home-link home",
-    "bind /tmp /tmp #33", RUN_USER, NULL,
+    "dir 0755 /home", "bind /home/ada /srv/home #40", "bind /tmp /tmp #33",
+    "symlink /home-link home", RUN_USER, NULL,
   };
   static const char *const empty_home[] = {
     "dir 0755 /home", "tmpfs 0700 /home/ada", "bind /tmp /tmp #33", RUN_USER, NULL,

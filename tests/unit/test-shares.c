@@ -3,6 +3,8 @@
 #include "fixture.h"
 #include "plan/shares.h"
 
+#include "base/error.h"
+
 /* What is asked for, and the mounts that this takes; the fake host shares its home and /tmp. */
 static const struct
 {
@@ -21,9 +23,11 @@ static const struct
     { "rw /home/ada", "ro /srv/a", "rw /srv/a/b", "rw /tmp" } },
   { { "/srv/a", "/srv/a/b:ro", "/srv/a/b/c" },
     { "rw /home/ada", "rw /srv/a", "ro /srv/a/b", "rw /srv/a/b/c", "rw /tmp" } },
-  /* What was asked for counts, and of two the first. */
-  { { "/home/ada:ro" }, { "ro /home/ada", "rw /home/ada/game", "rw /tmp" } },
-  { { "/srv/a:ro", "/srv/a" }, { "rw /home/ada", "ro /srv/a", "rw /tmp" } },
+  /* What was asked for counts, also for what comes by itself below it, and of two the last. */
+  { { "/home/ada:ro" }, { "ro /home/ada", "rw /tmp" } },
+  { { "/home:ro" }, { "ro /home", "rw /tmp" } },
+  { { "/srv/a:ro", "/srv/a" }, { "rw /home/ada", "rw /srv/a", "rw /tmp" } },
+  { { "/srv/a", "/srv/a:ro" }, { "rw /home/ada", "ro /srv/a", "rw /tmp" } },
   { { "/home" }, { "rw /home", "rw /tmp" } },
   { { "/tmp/x:ro" }, { "rw /home/ada", "rw /tmp", "ro /tmp/x" } },
 };
@@ -70,6 +74,39 @@ test_covered (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED
       g_test_message ("row %zu", row);
       assert_row (row);
     }
+}
+
+/* Another home lies on top of whatever is shared above it, and below what is shared in it. */
+static void
+test_other_home (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
+{
+  static const char *const mounted[] = { "/home", "/home/ada", "/home/ada/game", "/tmp" };
+  g_autoptr (GPtrArray) notices = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) mounts = pv_mounts_new ();
+  g_autoptr (GPtrArray) shares = NULL;
+  g_autoptr (GError) error = NULL;
+  PvFake fake;
+
+  pv_fake_init (&fake, PV_LAYOUT_USR);
+  pv_fake_share (&fake, "/home", NULL, FALSE);
+  fake.input.home_kind = PV_HOME_EMPTY;
+  shares = pv_shares_plan (&fake.input, notices, NULL);
+  pv_shares_mount (mounts, shares);
+  g_assert_cmpuint (mounts->len, ==, G_N_ELEMENTS (mounted));
+  for (guint i = 0; i < mounts->len; i++)
+    {
+      const PvMount *mount = mounts->pdata[i];
+
+      g_assert_cmpstr (mount->dest, ==, mounted[i]);
+      g_assert_cmpint (mount->kind, ==, i == 1 ? PV_MOUNT_TMPFS : PV_MOUNT_BIND);
+    }
+
+  g_clear_pointer (&shares, g_ptr_array_unref);
+  g_free (fake.host.home->real);
+  fake.host.home->real = g_strdup ("/usr/games");
+  g_assert_null (pv_shares_plan (&fake.input, notices, &error));
+  g_assert_error (error, PV_ERROR, PV_ERROR_USAGE);
+  pv_fake_clear (&fake);
 }
 
 static void
@@ -137,6 +174,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   pv_fixture_add ("/shares/covered", test_covered);
   pv_fixture_add ("/shares/links", test_links);
+  pv_fixture_add ("/shares/other-home", test_other_home);
   pv_fixture_add ("/shares/reach", test_reach);
   return g_test_run ();
 }

@@ -22,11 +22,11 @@ const PvOptionSpec pv_option_table[] = {
   { "filesystem", PV_OPTION_FILESYSTEM, "PATH[:ro]", NULL, PV_OPTION_MANY,
     "share a path of the host" },
   { "home", PV_OPTION_HOME, "DIR", NULL, PV_OPTION_PLAIN,
-    "use DIR as the home folder" },
+    "use DIR as the home folder", PV_GROUP_HOME },
   { "share-home", PV_OPTION_SHARE_HOME, NULL, "1", PV_OPTION_PLAIN,
-    "share the home folder [default]" },
+    "share the home folder [default]", PV_GROUP_HOME },
   { "unshare-home", PV_OPTION_SHARE_HOME, NULL, "0", PV_OPTION_PLAIN,
-    "an empty home folder that is gone afterwards" },
+    "an empty home folder that is gone afterwards", PV_GROUP_HOME },
   { "share-pid", PV_OPTION_SHARE_PID, NULL, "1", PV_OPTION_PLAIN,
     "share the PID namespace, as Steam needs it [default]" },
   { "unshare-pid", PV_OPTION_SHARE_PID, NULL, "0", PV_OPTION_PLAIN,
@@ -42,15 +42,15 @@ const PvOptionSpec pv_option_table[] = {
   { "env-if-host", PV_OPTION_ENV_IF_HOST, "VAR=VALUE", NULL, PV_OPTION_MANY,
     "set a variable if the host's own /usr is used" },
   { "dry-run", PV_OPTION_DRY_RUN, "text|json|argv", "text", PV_OPTION_OPTIONAL_VALUE,
-    "only say what would be done, and why" },
+    "only say what would be done, and why", PV_GROUP_ACTION },
   { "only-prepare", PV_OPTION_ONLY_PREPARE, NULL, "1", PV_OPTION_PLAIN,
-    "do everything but run the program" },
+    "do everything but run the program", PV_GROUP_ACTION },
   { "test", PV_OPTION_TEST, NULL, "1", PV_OPTION_PLAIN,
-    "check that a container can be started; no COMMAND" },
+    "check that a container can be started; no COMMAND", PV_GROUP_ACTION },
   { "verbose", PV_OPTION_VERBOSE, NULL, "1", PV_OPTION_PLAIN,
-    "say more; the same as --log-level=info" },
+    "say more; the same as --log-level=info", PV_GROUP_LOG },
   { "log-level", PV_OPTION_LOG_LEVEL, "LEVEL", NULL, PV_OPTION_PLAIN,
-    "error, warning, info or debug [default: warning]" },
+    "error, warning, info or debug [default: warning]", PV_GROUP_LOG },
   { "version", PV_OPTION_VERSION, NULL, "1", PV_OPTION_NO_ENVIRONMENT, "print the version" },
   { "help", PV_OPTION_HELP, NULL, "1", PV_OPTION_NO_ENVIRONMENT, "print this help" },
 };
@@ -139,14 +139,15 @@ read_variable (PvOptionValue *value, const PvOptionSpec *spec, const char *prefi
     return FALSE;
   if (spec->flags & PV_OPTION_MANY)
     add_list (value, spec->id, text);
+  else if (g_strcmp0 (spec->implied, "0") == 0 && (strcmp (text, "0") == 0 || strcmp (text, "1") == 0))
+    g_ptr_array_add (value->values, g_strdup (text[0] == '1' ? "0" : "1"));
   else
     g_ptr_array_add (value->values, g_strdup (text));
   set_source (value, name);
   return TRUE;
 }
 
-/* Our own name first; the name that pressure-vessel has for it otherwise.  An option that says "no"
- * has no variable: its opposite is set to 0. */
+/* Our own name first; the name that pressure-vessel has for it otherwise. */
 static void
 read_environment (PvOptionValue *values, char **environment)
 {
@@ -154,7 +155,7 @@ read_environment (PvOptionValue *values, char **environment)
     {
       const PvOptionSpec *spec = &pv_option_table[i];
 
-      if ((spec->flags & PV_OPTION_NO_ENVIRONMENT) || g_strcmp0 (spec->implied, "0") == 0)
+      if (spec->flags & PV_OPTION_NO_ENVIRONMENT)
         continue;
       if (!read_variable (&values[spec->id], spec, "PV_LAUNCH_", environment))
         read_variable (&values[spec->id], spec, "PRESSURE_VESSEL_", environment);
@@ -211,12 +212,28 @@ set_usage_error (GError **error, int what, const char *word)
                         "after its name");
 }
 
+/* What is said on the command line makes void what the environment says of the same question. */
+static void
+drop_group (PvOptionValue *values, PvOptionGroup group)
+{
+  for (gsize i = 0; group != PV_GROUP_NONE && i < pv_option_table_length; i++)
+    {
+      PvOptionValue *value = &values[pv_option_table[i].id];
+
+      if (pv_option_table[i].group != group || g_strcmp0 (value->source, "argv") == 0)
+        continue;
+      g_ptr_array_set_size (value->values, 0);
+      g_clear_pointer (&value->source, g_free);
+    }
+}
+
 /* What is said on the command line replaces what the environment says, but adds to a list. */
 static void
 add_argument (PvOptionValue *values, const PvOptionSpec *spec, const char *text)
 {
   PvOptionValue *value = &values[spec->id];
 
+  drop_group (values, spec->group);
   g_ptr_array_add (value->values, g_strdup (text != NULL ? text : spec->implied));
   if ((spec->flags & PV_OPTION_MANY) && value->source != NULL
       && strcmp (value->source, "argv") != 0 && strstr (value->source, " and argv") == NULL)

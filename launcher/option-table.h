@@ -32,6 +32,18 @@ typedef enum
 } PvOptionId;
 
 /**
+ * PvOptionGroup: options that settle one question together: what is said of one of them on the
+ * command line, makes what the environment says of the others void.
+ */
+typedef enum
+{
+  PV_GROUP_NONE,
+  PV_GROUP_HOME,
+  PV_GROUP_LOG,
+  PV_GROUP_ACTION,
+} PvOptionGroup;
+
+/**
  * PvOptionFlags:
  * @PV_OPTION_MANY: each occurrence adds to the list
  * @PV_OPTION_OPTIONAL_VALUE: `--name` alone means @implied
@@ -54,6 +66,7 @@ typedef enum
  * @implied: (nullable): the value if none is given
  * @flags: see there
  * @help: one line
+ * @group: the options that it goes with
  */
 typedef struct
 {
@@ -63,6 +76,7 @@ typedef struct
   const char *implied;
   PvOptionFlags flags;
   const char *help;
+  PvOptionGroup group;
 } PvOptionSpec;
 
 /**

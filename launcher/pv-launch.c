@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,6 +53,8 @@ main (int argc, char **argv)
   int status;
 
   pv_log_init ("pv-launch");
+  /* Where the caller ignores it, nobody could be waited for. */
+  signal (SIGCHLD, SIG_DFL);
   if (run (argc, argv, &status, &error))
     return status;
   pv_log_error (error);

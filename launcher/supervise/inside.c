@@ -213,8 +213,11 @@ run (const PvOrders *orders)
 
   prctl (PR_SET_CHILD_SUBREAPER, 1);
   self.signals = block_signals (&old_mask);
-  if (!sort_out_fds (orders, self.signals))
-    return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
+  if (self.signals < 0 || !sort_out_fds (orders, self.signals))
+    {
+      pv_complain ("Cannot supervise inside the container: %s", strerror (errno));
+      return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
+    }
   self.program = pv_program_start (orders->program, &old_mask, &status);
   if (self.program < 0)
     return fail (orders->link, status);
@@ -230,7 +233,8 @@ run (const PvOrders *orders)
  * pv_inside:
  *
  * Options come in a memory file, as strings: `--link=FD`, `--error-output=FD`, `--lease=FD`,
- * `--keep=FD`, `--process-oriented`, `--expect=DEV:INO:PATH`, `--folder=MODE:PATH`, `--file=FD:PATH`,
+ * `--keep=FD`, `--process-oriented`, `--setenv=NAME=VALUE`, `--unsetenv=NAME`,
+ * `--expect=DEV:INO:PATH`, `--folder=MODE:PATH`, `--file=FD:PATH`,
  * `--link-to=TARGET` and the path as a string of its own; after `--`, there or on the command
  * line, the program.
  *

@@ -76,6 +76,10 @@ parse_option (PvOrders *self, char *option)
     return add_fd (self->kept, &self->n_kept, value);
   else if (strcmp (option, "--process-oriented") == 0)
     self->process_oriented = true;
+  else if (strncmp (option, "--setenv=", strlen ("--setenv=")) == 0)
+    return putenv (option + strlen ("--setenv=")) == 0;
+  else if ((value = pv_option_value (option, "--unsetenv=")) != NULL)
+    return unsetenv (value) == 0;
   else if ((value = pv_option_value (option, "--expect=")) != NULL)
     self->expected[self->n_expected++] = option + strlen ("--expect=");
   else

@@ -68,6 +68,8 @@ reap (PvOutside *self)
       self->child_status = status;
     }
   self->has_children = pid == 0 || errno != ECHILD;
+  if (!self->has_children)
+    self->child = 0;
 }
 
 /* The supervisor inside waits for all that the program leaves behind. If it is killed, they come to
@@ -146,8 +148,11 @@ wait_for_end (PvOutside *self, int signals)
         { .fd = self->link, .events = POLLIN },
       };
 
-      if (poll (fds, 2, -1) < 0 && errno != EINTR)
+      /* Without a signalfd (too many files are open) there is still the clock. */
+      if (poll (fds, 2, signals < 0 ? 100 : -1) < 0 && errno != EINTR)
         return;
+      if (signals < 0)
+        reap (self);
       if (fds[1].revents != 0)
         receive (self);
       if (fds[0].revents != 0)

@@ -11,7 +11,7 @@
 
 /* What bubblewrap 0.4 to 0.11 says when it gets no user namespace. */
 static const char *const about_userns[] = {
-  "namespace", "uid map", "gid map", "Operation not permitted", "Permission denied",
+  "namespace", "uid map", "gid map",
 };
 
 static gboolean

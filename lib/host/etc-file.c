@@ -50,38 +50,27 @@ read_contents (int etc_fd, const char *name)
   return text != NULL ? g_bytes_new_take (text, length) : NULL;
 }
 
-/* A link that leads out of /etc.  Returns: %FALSE if it leads nowhere */
+/* A link.  Returns: %FALSE if it leads nowhere */
 static gboolean
 fill_from_link (PvHostFile *file, int etc_fd, gboolean follow)
 {
   g_autofree char *path = g_strconcat ("/etc/", file->name, NULL);
-  g_autoptr (PvHostPath) target = NULL;
+  g_autoptr (PvHostPath) target = follow ? pv_host_path_open (path, NULL) : NULL;
 
-  if (!follow)
+  if (target != NULL && g_str_has_prefix (target->real, "/etc/"))
     {
-      file->data = read_contents (etc_fd, file->name);
-      return file->data != NULL;
+      file->real = g_strdup (target->real);
+      return TRUE;
     }
-
-  target = pv_host_path_open (path, NULL);
-  if (target == NULL)
-    return FALSE;
-  /* What lies in /usr is hidden by the runtime's: only its contents can be had. */
-  if (g_str_has_prefix (target->real, "/usr/"))
-    {
-      file->data = read_contents (etc_fd, file->name);
-      return file->data != NULL;
-    }
-  if (!g_str_has_prefix (target->real, "/etc/"))
+  if (target != NULL)
     {
       g_autofree char *folder = g_path_get_dirname (target->real);
 
       file->folder = pv_host_path_open (folder, NULL);
       file->real = g_strdup (target->real);
-      return file->folder != NULL;
     }
-  file->real = g_strdup (target->real);
-  return TRUE;
+  file->data = read_contents (etc_fd, file->name);
+  return file->data != NULL;
 }
 
 /**

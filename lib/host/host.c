@@ -38,25 +38,6 @@ open_cwd (void)
   return getcwd (path, sizeof path) != NULL ? open_if_there (path) : NULL;
 }
 
-static gboolean
-is_below (const char *path, const PvHostPath *folder)
-{
-  return folder != NULL && g_str_has_prefix (path, folder->asked)
-         && path[strlen (folder->asked)] == '/';
-}
-
-/* A file that is named by an absolute path needs a mount only where no shared folder has it. */
-static PvHostPath *
-open_named_file (const PvHost *self, const char *variable)
-{
-  const char *path = g_environ_getenv (self->environment, variable);
-
-  if (path == NULL || is_below (path, self->home) || is_below (path, self->runtime_dir)
-      || is_below (path, self->tmp))
-    return NULL;
-  return open_if_there (path);
-}
-
 /**
  * pv_host_gather:
  * @environment: (array zero-terminated=1): of the caller
@@ -82,8 +63,8 @@ pv_host_gather (char **environment, GError **error)
   self->cwd = open_cwd ();
   self->runtime_dir = open_if_there (g_environ_getenv (environment, "XDG_RUNTIME_DIR"));
   self->tmp = open_if_there ("/tmp");
-  self->wayland = open_named_file (self, "WAYLAND_DISPLAY");
-  self->xauthority = open_named_file (self, "XAUTHORITY");
+  self->wayland = open_if_there (g_environ_getenv (environment, "WAYLAND_DISPLAY"));
+  self->xauthority = open_if_there (g_environ_getenv (environment, "XAUTHORITY"));
   self->files = pv_host_files_read (etc_fd);
   self->zone = pv_host_zone_read (etc_fd);
   return g_steal_pointer (&self);

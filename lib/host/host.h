@@ -8,11 +8,11 @@
  * PvHostFile: one of the files of the host's `/etc` that a container gets.  Immutable.
  * @name: below `/etc`
  * @folder: (nullable): the folder outside `/etc` that the file really lies in, if it is to stay
- *  current; it must be mounted where it is
- * @real: (nullable): where the file really lies, if @folder is set
+ *  current
+ * @real: (nullable): where the file really lies, if it is to stay current and is a link
  * @data: (nullable): its contents, if it is a link that leads out of `/etc`
  *
- * With neither @folder nor @data, it is a file in `/etc` itself.
+ * With none of them, it is a file in `/etc` itself.
  */
 typedef struct
 {

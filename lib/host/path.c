@@ -121,11 +121,13 @@ walk (const char *path, GPtrArray *links)
   return g_string_free (g_steal_pointer (&real), FALSE);
 }
 
+/* A component that only begins with a dot is as good as any. */
 static gboolean
 is_normal (const char *path)
 {
-  return path[0] == '/' && strstr (path, "//") == NULL && strstr (path, "/.") == NULL
-         && (path[1] == '\0' || !g_str_has_suffix (path, "/"));
+  return path[0] == '/' && strstr (path, "//") == NULL && strstr (path, "/./") == NULL
+         && strstr (path, "/../") == NULL && !g_str_has_suffix (path, "/.")
+         && !g_str_has_suffix (path, "/..") && (path[1] == '\0' || !g_str_has_suffix (path, "/"));
 }
 
 /**

@@ -42,18 +42,23 @@ get_source (const PvMount *mount, PvBwrapSources sources)
 static void
 add_mount (GPtrArray *args, const PvMount *mount, PvBwrapSources sources, int file_fd)
 {
-  if (mount->mode != 0 && mount->kind != PV_MOUNT_LINK)
+  PvMountKind kind = mount->kind;
+
+  /* The host's file that has the contents: a shell has few numbers for here-documents. */
+  if (kind == PV_MOUNT_FILE && file_fd < 0)
+    kind = PV_MOUNT_BIND_READ_ONLY;
+  if (mount->mode != 0 && kind == mount->kind && kind != PV_MOUNT_LINK)
     {
       add (args, "--perms");
       g_ptr_array_add (args, g_strdup_printf ("%04o", mount->mode));
     }
 
-  g_ptr_array_add (args, g_strconcat ("--", pv_mount_kind_to_option (mount->kind), NULL));
-  if (mount->kind == PV_MOUNT_FILE)
+  g_ptr_array_add (args, g_strconcat ("--", pv_mount_kind_to_option (kind), NULL));
+  if (kind == PV_MOUNT_FILE)
     g_ptr_array_add (args, g_strdup_printf ("%d", file_fd));
-  else if (mount->kind == PV_MOUNT_LINK)
+  else if (kind == PV_MOUNT_LINK)
     add (args, mount->source);
-  else if (pv_mount_is_bind (mount))
+  else if (kind != mount->kind || pv_mount_is_bind (mount))
     g_ptr_array_add (args, get_source (mount, sources));
   add (args, mount->dest);
 }
@@ -91,7 +96,8 @@ add_namespaces (GPtrArray *args, const PvPlan *plan)
  * pv_bwrap_args:
  * @plan: a plan
  * @sources: how the sources of binds are named
- * @file_fds: (nullable): an fd for each of pv_bwrap_list_files(), for %PV_BWRAP_BY_PATH
+ * @file_fds: (nullable): for %PV_BWRAP_BY_PATH: an fd for each of pv_bwrap_list_files(), or -1: the
+ *  host's file that has the contents is mounted
  *
  * Returns: (transfer full) (element-type utf8): bubblewrap's options, without the program
  */
@@ -113,7 +119,8 @@ pv_bwrap_args (const PvPlan *plan, PvBwrapSources sources, const int *file_fds)
         file_fd = file_fds[n_files++];
       add_mount (args, mount, sources, file_fd);
     }
-  add_edits (args, plan->edits);
+  if (sources == PV_BWRAP_BY_PATH)
+    add_edits (args, plan->edits);
   add (args, "--chdir");
   add (args, plan->cwd);
   return args;

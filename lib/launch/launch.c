@@ -106,6 +106,20 @@ add_inherited (GPtrArray *orders, const PvLaunchInput *input, const PvFdSet *set
     g_ptr_array_add (orders, g_strdup ("--process-oriented"));
 }
 
+static void
+add_environment (GPtrArray *orders, const GPtrArray *edits)
+{
+  for (guint i = 0; i < edits->len; i++)
+    {
+      const PvEnvironmentEdit *edit = g_ptr_array_index (edits, i);
+
+      if (edit->value != NULL)
+        g_ptr_array_add (orders, g_strdup_printf ("--setenv=%s=%s", edit->name, edit->value));
+      else
+        g_ptr_array_add (orders, g_strconcat ("--unsetenv=", edit->name, NULL));
+    }
+}
+
 static GPtrArray *
 make_orders (const PvLaunchInput *input, const PvFdSet *set, GError **error)
 {
@@ -113,6 +127,7 @@ make_orders (const PvLaunchInput *input, const PvFdSet *set, GError **error)
 
   add_inherited (orders, input, set);
   add_nodes (orders, input->plan, set->files);
+  add_environment (orders, input->plan->edits);
   if (!add_expectations (orders, input->plan, error))
     return NULL;
 

@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-/* A shell reads one digit in front of a redirection; nine files are more than a plan has. */
+/* A shell need not read more than one digit in front of a redirection. */
 #define FIRST_FD 3
+#define LAST_FD 9
 
 static gboolean
 contains_line (const char *data, gsize length, const char *line)
@@ -51,6 +52,25 @@ add_file (GString *command, GString *documents, const PvMount *file, int fd)
   if (length > 0 && data[length - 1] != '\n')
     g_string_append_c (documents, '\n');
   g_string_append_printf (documents, "%s\n", delimiter);
+}
+
+/* What only this launcher knows (three files) comes first; where numbers run out, -1: the host's file
+ * is mounted instead. */
+static void
+number_files (const GPtrArray *files, int *fds)
+{
+  int next = FIRST_FD;
+
+  for (guint round = 0; round < 2; round++)
+    {
+      for (guint i = 0; i < files->len; i++)
+        {
+          const PvMount *file = g_ptr_array_index (files, i);
+
+          if ((file->source != NULL) == (round == 1))
+            fds[i] = next <= LAST_FD ? next++ : -1;
+        }
+    }
 }
 
 static void
@@ -107,8 +127,7 @@ pv_shell_command (const PvPlan *plan, const char *bwrap, char **environment, cha
   g_autofree int *fds = g_new0 (int, files->len + 1);
   g_autofree char *quoted_bwrap = g_shell_quote (bwrap);
 
-  for (guint i = 0; i < files->len; i++)
-    fds[i] = FIRST_FD + (int) i;
+  number_files (files, fds);
 
   add_environment (command, environment);
   g_string_append (command, quoted_bwrap);
@@ -123,7 +142,10 @@ pv_shell_command (const PvPlan *plan, const char *bwrap, char **environment, cha
     }
 
   for (guint i = 0; i < files->len; i++)
-    add_file (command, documents, g_ptr_array_index (files, i), fds[i]);
+    {
+      if (fds[i] >= 0)
+        add_file (command, documents, g_ptr_array_index (files, i), fds[i]);
+    }
   g_string_append_c (command, '\n');
   g_string_append_len (command, documents->str, (gssize) documents->len);
   return g_string_free (g_steal_pointer (&command), FALSE);

@@ -8,8 +8,11 @@
 #include "launch/protocol.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -128,6 +131,48 @@ set_replaced (const PvPlan *plan, int which, GError **error)
   return pv_error_set (error, PV_ERROR_FAILED, "Cannot start the container: invalid message");
 }
 
+static void
+pass_on (int link, pid_t bwrap, int signals)
+{
+  struct signalfd_siginfo info;
+  PvMessage message = { .kind = PV_MESSAGE_SIGNAL };
+
+  /* What the terminal sent went to the whole process group. */
+  if (TEMP_FAILURE_RETRY (read (signals, &info, sizeof info)) != (ssize_t) sizeof info
+      || info.ssi_code == SI_KERNEL)
+    return;
+  message.value = (int32_t) info.ssi_signo;
+  TEMP_FAILURE_RETRY (send (link, &message, sizeof message, MSG_NOSIGNAL));
+  /* It may be stuck, on a mount that does not answer. */
+  if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT
+      || info.ssi_signo == SIGHUP)
+    kill (bwrap, (int) info.ssi_signo);
+}
+
+/* Returns: what recv(2) says; 0: all who had the other end have gone */
+static ssize_t
+receive (int link, pid_t bwrap, PvMessage *ret_message)
+{
+  sigset_t passed_on;
+  pv_autofd signals = -1;
+
+  pv_protocol_list_signals (&passed_on);
+  signals = signalfd (-1, &passed_on, SFD_CLOEXEC | SFD_NONBLOCK);
+  for (;;)
+    {
+      struct pollfd fds[] = {
+        { .fd = link, .events = POLLIN },
+        { .fd = signals, .events = POLLIN },
+      };
+
+      if (TEMP_FAILURE_RETRY (poll (fds, G_N_ELEMENTS (fds), -1)) < 0)
+        return -1;
+      if (fds[0].revents != 0)
+        return TEMP_FAILURE_RETRY (recv (link, ret_message, sizeof *ret_message, 0));
+      pass_on (link, bwrap, signals);
+    }
+}
+
 /**
  * pv_start_wait:
  * @set: (inout): this process's copy of the socket's inner end is closed
@@ -148,7 +193,7 @@ pv_start_wait (const PvLaunchInput *input, PvFdSet *set, pid_t bwrap, int *ret_s
 
   /* Or its end would not be seen. */
   pv_fd_clear (&set->link_inside);
-  got = TEMP_FAILURE_RETRY (recv (set->link_outside, &message, sizeof message, 0));
+  got = receive (set->link_outside, bwrap, &message);
   *ret_status = -1;
   if (got == (ssize_t) sizeof message && message.kind == PV_MESSAGE_STARTED)
     return TRUE;

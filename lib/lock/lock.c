@@ -55,6 +55,7 @@ describe (int folder_fd, const char *name)
 static void
 test_window (const char *when)
 {
+#ifdef PV_TEST_HOOKS
   const char *hook = getenv ("PV_LAUNCH_TEST_LOCK_WINDOW");
   g_auto (GStrv) words = NULL;
   char byte;
@@ -68,6 +69,37 @@ test_window (const char *when)
     return;
   ignored = write (atoi (words[1]), "w", 1);
   ignored = read (atoi (words[2]), &byte, 1);
+#endif
+}
+
+/* Whoever can read the folder must be able to lock, whatever the umask of the first to come. */
+static int
+create_lock_file (int folder_fd, const char *name, int access)
+{
+  /* O_EXCL: no link is ever followed here. */
+  int fd = pv_openat2 (folder_fd, name, access | O_CREAT | O_EXCL | O_NONBLOCK, 0644,
+                       PV_RESOLVE_BENEATH);
+  struct stat folder;
+
+  if (fd >= 0 && fstat (folder_fd, &folder) == 0)
+    fchmod (fd, (folder.st_mode & 0444) | S_IRUSR | S_IWUSR);
+  return fd;
+}
+
+static void
+set_open_error (int saved_errno, int folder_fd, const char *name, GError **error)
+{
+  g_autofree char *path = describe (folder_fd, name);
+
+  if (saved_errno == EXDEV)
+    pv_error_set (error, PV_ERROR_INVALID, "Cannot open lock file \"%s\": it leads out of its folder",
+                  path);
+  else if (saved_errno == ENXIO)
+    pv_error_set (error, PV_ERROR_INVALID, "Cannot lock \"%s\": not a regular file", path);
+  else
+    pv_error_set_errno (error, saved_errno, "Cannot open lock file \"%s\"", path);
+  if (saved_errno == EACCES && faccessat (folder_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    pv_error_hint (error, "whoever owns it can make it readable: chmod a+r \"%s\"", path);
 }
 
 /* A shared lock needs no write permission; O_NONBLOCK: a FIFO must not stop us. */
@@ -77,24 +109,15 @@ open_lock_file (int folder_fd, const char *name, PvLockMode mode, PvLockFlags fl
   int access = mode == PV_LOCK_EXCLUSIVE ? O_RDWR : O_RDONLY;
   int fd = pv_openat2 (folder_fd, name, access | O_NONBLOCK, 0, PV_RESOLVE_BENEATH);
 
-  /* O_EXCL: another look is needed if it has come meanwhile, and no link is ever followed here. */
   if (fd < 0 && errno == ENOENT && (flags & PV_LOCK_CREATE))
     {
-      fd = pv_openat2 (folder_fd, name, access | O_CREAT | O_EXCL | O_NONBLOCK, 0644,
-                       PV_RESOLVE_BENEATH);
+      fd = create_lock_file (folder_fd, name, access);
+      /* It has come meanwhile. */
       if (fd < 0 && errno == EEXIST)
         fd = pv_openat2 (folder_fd, name, access | O_NONBLOCK, 0, PV_RESOLVE_BENEATH);
     }
-
   if (fd < 0)
-    {
-      int saved_errno = errno;
-      g_autofree char *path = describe (folder_fd, name);
-
-      pv_error_set_errno (error, saved_errno, "Cannot open lock file \"%s\"", path);
-      if (saved_errno == EACCES && mode == PV_LOCK_SHARED && !(flags & PV_LOCK_CREATE))
-        pv_error_hint (error, "whoever owns it can make it readable: chmod a+r \"%s\"", path);
-    }
+    set_open_error (errno, folder_fd, name, error);
   return fd;
 }
 

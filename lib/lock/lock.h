@@ -19,7 +19,7 @@ typedef enum
 
 /**
  * PvLockFlags:
- * @PV_LOCK_CREATE: create a lock file that is missing, with mode 0644 less the umask
+ * @PV_LOCK_CREATE: create a lock file that is missing, readable for whoever can read the folder
  */
 typedef enum
 {

@@ -69,18 +69,22 @@ pv_environment_is_for_loader (const char *variable)
   return g_str_has_prefix (variable, "LD_") || g_str_has_prefix (variable, "GLIBC_TUNABLES");
 }
 
+/* What the loader obeys goes to the program alone; what this launcher obeys was for this launch. */
 static void
-pass_loader_variables (GPtrArray *edits, char **environment)
+sort_out_variables (GPtrArray *edits, char **environment)
 {
   for (gsize i = 0; environment[i] != NULL; i++)
     {
-      g_autofree char *name = NULL;
       const char *equals = strchr (environment[i], '=');
+      g_autofree char *name
+        = equals != NULL ? g_strndup (environment[i], (gsize) (equals - environment[i])) : NULL;
 
-      if (equals == NULL || !pv_environment_is_for_loader (environment[i]))
+      if (name == NULL)
         continue;
-      name = g_strndup (environment[i], (gsize) (equals - environment[i]));
-      pv_environment_edit (edits, name, equals + 1, "the caller's, kept from bubblewrap itself");
+      if (pv_environment_is_for_loader (name))
+        pv_environment_edit (edits, name, equals + 1, "the caller's, kept from bubblewrap itself");
+      else if (g_str_has_prefix (name, "PV_LAUNCH_"))
+        pv_environment_edit (edits, name, NULL, "it was for this launch");
     }
 }
 
@@ -100,7 +104,7 @@ pv_environment_plan (char **environment, gboolean is_host, const char *runtime_d
   GPtrArray *edits = pv_environment_edits_new ();
   const char *old_runtime_dir = g_environ_getenv (environment, "XDG_RUNTIME_DIR");
 
-  pass_loader_variables (edits, environment);
+  sort_out_variables (edits, environment);
   pv_environment_edit (edits, "container", "pv-launch", "programs ask for it (systemd's convention)");
   if (!is_host)
     pv_environment_edit (edits, "PATH", RUNTIME_PATH, "the runtime's programs, not the host's");

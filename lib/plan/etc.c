@@ -4,6 +4,7 @@
 #include "plan/etc.h"
 
 #include "base/dir.h"
+#include "plan/reserved.h"
 #include "plan/root.h"
 #include "plan/shares.h"
 
@@ -47,10 +48,17 @@ link_runtime_entries (GPtrArray *mounts, const PvPlanInput *input)
     }
 }
 
+/* A folder that the container makes itself cannot be the host's: then the contents must do. */
+static gboolean
+has_folder (const PvHostFile *file)
+{
+  return file->folder != NULL && pv_reserved_find (file->folder->real) == NULL;
+}
+
 static void
 mount_folder_of (GPtrArray *mounts, const PvHostFile *file, const GPtrArray *shares)
 {
-  if (file->folder == NULL || pv_shares_cover (shares, file->folder->real))
+  if (!has_folder (file) || pv_shares_cover (shares, file->folder->real))
     return;
   pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, file->folder->real, file->folder->fd, NULL,
                   file->folder->real, "resolv.conf lies there, and may change");
@@ -70,14 +78,14 @@ add_host_file (GPtrArray *mounts, const PvHostFile *file, const GPtrArray *share
   g_autofree char *dest = g_strconcat ("/etc/", file->name, NULL);
   g_autofree char *in_host_etc = g_strconcat (HOST_ETC "/", file->name, NULL);
 
-  if (file->data != NULL)
-    {
-      pv_mounts_file (mounts, file->data, dest, dest, "the host's, as it is now");
-    }
-  else if (file->folder != NULL)
+  if (has_folder (file))
     {
       mount_folder_of (mounts, file, shares);
       pv_mounts_link (mounts, file->real, dest, "the host's");
+    }
+  else if (file->data != NULL)
+    {
+      pv_mounts_file (mounts, file->data, dest, dest, "the host's, as it is now");
     }
   else if (file->real != NULL)
     {

@@ -84,9 +84,6 @@ test_by_fd (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
     "--proc", "/proc",
     "--perms", "0700", "--tmpfs", "/home/a b",
     "--bind", "/proc/self/fd/8", "/tmp",
-    "--setenv", "A", "x y",
-    "--unsetenv", "B",
-    "--setenv", "C", "",
     "--chdir", "/home/a b",
     NULL,
   };

@@ -99,6 +99,25 @@ test_origin (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   g_assert_nonnull (strstr (output, "[3:as it is]"));
 }
 
+/* Shells read one digit: what has no number left is mounted from where it is. */
+static void
+test_many_files (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  static const char *const files[] = { "passwd", "group", "manager", NULL };
+  g_autofree char *origin = pv_fixture_path (fixture, "origin");
+  g_autofree char *bound = g_strconcat ("<--ro-bind><", origin, "></f>", NULL);
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("x", 1);
+  g_autoptr (PvPlan) plan = make_plan (files, NULL);
+  g_autofree char *output = NULL;
+
+  pv_fixture_write (fixture, "origin", "origin");
+  for (guint i = 0; i < 6; i++)
+    pv_mounts_file (plan->mounts, bytes, origin, "/f", "why");
+  output = run (fixture, plan);
+  g_assert_nonnull (strstr (output, bound));
+  g_assert_null (strstr (output, "<10>"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -106,5 +125,6 @@ main (int argc, char **argv)
   pv_fixture_add ("/shell-command/quoting", test_quoting);
   pv_fixture_add ("/shell-command/documents", test_documents);
   pv_fixture_add ("/shell-command/origin", test_origin);
+  pv_fixture_add ("/shell-command/many-files", test_many_files);
   return g_test_run ();
 }

@@ -343,6 +343,12 @@ pv_options_parse (int argc, char **argv, char **environment, GError **error)
   values = pv_option_values_parse (argc, argv, environment, &first_word, error);
   if (values == NULL || !parse_action (self, values, error))
     return NULL;
+  if (self->action == PV_ACTION_TEST && first_word < argc)
+    {
+      pv_error_set (error, PV_ERROR_USAGE, "Cannot run \"%s\" with --test: it runs nothing",
+                    argv[first_word]);
+      return NULL;
+    }
   if (needs_program (self->action) && first_word == argc)
     {
       pv_error_set (error, PV_ERROR_USAGE, "Cannot run: no COMMAND given");

@@ -453,6 +453,9 @@ pv_staging_free (PvStaging *staging)
     return;
   if (!pv_staging_abort (staging, &local_error))
     pv_debug ("%s, ignoring", local_error->message);
+  /* A runtime without any version is none.  Only empty folders go. */
+  if (staging->runtime_fd >= 0 && unlinkat (staging->runtime_fd, "versions", AT_REMOVEDIR) == 0)
+    rmdir (staging->path);
   pv_fd_clear (&staging->versions_fd);
   pv_fd_clear (&staging->runtime_fd);
   g_free (staging->path);

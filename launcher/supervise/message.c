@@ -76,6 +76,34 @@ pv_option_value (const char *argument, const char *name)
   return strncmp (argument, name, length) == 0 ? argument + length : NULL;
 }
 
+/* A control character: one byte, or two that are one of U+0080 to U+009F in UTF-8. */
+static int
+count_control_bytes (const unsigned char *text)
+{
+  if (text[0] == 0xc2 && text[1] >= 0x80 && text[1] <= 0x9f)
+    return 2;
+  return text[0] < 0x20 || text[0] == 0x7f ? 1 : 0;
+}
+
+/* A name that somebody else chose must not forge a line or move the cursor. */
+static void
+escape (const char *text, char *out, size_t size)
+{
+  size_t length = 0;
+
+  while (*text != '\0' && length + sizeof "\\xff\\xff" < size)
+    {
+      int controls = count_control_bytes ((const unsigned char *) text);
+
+      if (controls == 0)
+        out[length++] = *text++;
+      for (; controls > 0; controls--)
+        length += (size_t) snprintf (out + length, size - length, "\\x%02x",
+                                     (unsigned char) *text++);
+    }
+  out[length] = '\0';
+}
+
 /**
  * pv_complain:
  *
@@ -85,6 +113,7 @@ void
 pv_complain (const char *format, ...)
 {
   char text[2048];
+  char line[4 * sizeof text];
   va_list args;
   int length;
 
@@ -93,12 +122,6 @@ pv_complain (const char *format, ...)
   va_end (args);
   if (length < 0)
     return;
-
-  /* A name that somebody else chose must not forge a line or move the cursor. */
-  for (char *c = text; *c != '\0'; c++)
-    {
-      if ((unsigned char) *c < 0x20 || *c == 0x7f)
-        *c = '?';
-    }
-  dprintf (STDERR_FILENO, "pv-launch: %s\n", text);
+  escape (text, line, sizeof line);
+  dprintf (STDERR_FILENO, "pv-launch: %s\n", line);
 }

@@ -31,41 +31,27 @@ read_string (int fd, uint64_t offset, uint64_t size, char out[PATH_MAX])
   return true;
 }
 
-static bool
-find_interp_64 (int fd, char out[PATH_MAX])
-{
-  Elf64_Ehdr header;
-  Elf64_Phdr segment;
+/* The two classes differ in the width of their fields, not in their names. */
+#define DEFINE_FIND_INTERP(BITS)                                                                   \
+  static bool find_interp_##BITS (int fd, char out[PATH_MAX])                                      \
+  {                                                                                                \
+    Elf##BITS##_Ehdr header;                                                                       \
+    Elf##BITS##_Phdr segment;                                                                      \
+                                                                                                   \
+    if (!read_at (fd, &header, sizeof header, 0))                                                  \
+      return false;                                                                                \
+    for (uint64_t i = 0; i < header.e_phnum; i++)                                                  \
+      {                                                                                            \
+        if (!read_at (fd, &segment, sizeof segment, header.e_phoff + i * sizeof segment))          \
+          return false;                                                                            \
+        if (segment.p_type == PT_INTERP)                                                           \
+          return read_string (fd, segment.p_offset, segment.p_filesz, out);                        \
+      }                                                                                            \
+    return false;                                                                                  \
+  }
 
-  if (!read_at (fd, &header, sizeof header, 0))
-    return false;
-  for (unsigned i = 0; i < header.e_phnum; i++)
-    {
-      if (!read_at (fd, &segment, sizeof segment, header.e_phoff + (uint64_t) i * sizeof segment))
-        return false;
-      if (segment.p_type == PT_INTERP)
-        return read_string (fd, segment.p_offset, segment.p_filesz, out);
-    }
-  return false;
-}
-
-static bool
-find_interp_32 (int fd, char out[PATH_MAX])
-{
-  Elf32_Ehdr header;
-  Elf32_Phdr segment;
-
-  if (!read_at (fd, &header, sizeof header, 0))
-    return false;
-  for (unsigned i = 0; i < header.e_phnum; i++)
-    {
-      if (!read_at (fd, &segment, sizeof segment, header.e_phoff + (uint64_t) i * sizeof segment))
-        return false;
-      if (segment.p_type == PT_INTERP)
-        return read_string (fd, segment.p_offset, segment.p_filesz, out);
-    }
-  return false;
-}
+DEFINE_FIND_INTERP (32)
+DEFINE_FIND_INTERP (64)
 
 static bool
 find_shebang (const char head[HEAD_SIZE + 1], char out[PATH_MAX])

@@ -8,6 +8,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import tempfile
 
 import harness
 
@@ -88,10 +89,10 @@ class EtcTest(SurroundingsCase):
         self.network.mkdir()
         self.resolv = self.network / "resolv.conf"
         self.resolv.write_text("nameserver 192.0.2.1\n")
+        self.script = f"mount --bind '{self.etc}' /etc"
 
     def start_with_etc(self, *arguments, **others):
-        command = harness.in_mount_namespace(f"mount --bind '{self.etc}' /etc",
-                                             [harness.PV_LAUNCH])
+        command = harness.in_mount_namespace(self.script, [harness.PV_LAUNCH])
         return self.start(*arguments, command=command, **others)
 
     def read(self, name, *options):
@@ -159,6 +160,18 @@ class EtcTest(SurroundingsCase):
         result = self.finish(process, b"go\n")
         self.assertEqual((result.status, result.out), (0, b"nameserver 192.0.2.98\n"))
 
+    def test_resolv_conf_in_a_folder_of_the_container(self):
+        """One that the container makes itself: the contents must do."""
+        self.script += "\nmount -t tmpfs none /run\necho 'nameserver 192.0.2.3' >/run/resolv.conf"
+        for target, expected in (("/run/resolv.conf", "nameserver 192.0.2.3\n"),
+                                 ("../run/resolv.conf", "nameserver 192.0.2.3\n"),
+                                 ("/proc/sys/kernel/ostype", "Linux\n"),
+                                 ("/proc/version", pathlib.Path("/proc/version").read_text())):
+            with self.subTest(target):
+                (self.etc / "resolv.conf").unlink(missing_ok=True)
+                self.link_resolv(target)
+                self.assertEqual(self.read("resolv.conf"), expected)
+
     def test_localtime(self):
         zone = "Europe/Berlin"
         for name in ("debian11", "minimal"):
@@ -225,6 +238,122 @@ class HomeTest(SurroundingsCase):
 
     def test_missing(self):
         self.assertEqual(self.probe("args", "a", environment={"HOME": "/no/such/home"}), "a\0")
+
+    def test_command_line_counts(self):
+        """What it says of the home makes void all that the environment says of it."""
+        other = self.folder / "other"
+        other.mkdir()
+        (other / "file").write_text("elsewhere")
+        for variable, value, options, expected in (
+                ("PV_LAUNCH_HOME", other, [], "elsewhere"),
+                ("PV_LAUNCH_HOME", other, ["--unshare-home"], None),
+                ("PV_LAUNCH_HOME", other, ["--share-home"], "at home"),
+                ("PV_LAUNCH_SHARE_HOME", 1, [f"--home={other}"], "elsewhere"),
+                ("PV_LAUNCH_SHARE_HOME", 0, [f"--home={other}"], "elsewhere"),
+                ("PV_LAUNCH_SHARE_HOME", 1, ["--unshare-home"], None),
+                ("PV_LAUNCH_UNSHARE_HOME", 1, [], None),
+                ("PV_LAUNCH_UNSHARE_HOME", 0, [], "at home"),
+                ("PV_LAUNCH_UNSHARE_HOME", 1, ["--share-home"], "at home"),
+                ("PV_LAUNCH_UNSHARE_HOME", 1, [f"--home={other}"], "elsewhere")):
+            with self.subTest((variable, value, options)):
+                others = {"options": options, "environment": {variable: str(value)}}
+                if expected is None:
+                    self.assertEqual(self.probe("write", f"{self.home}/new", **others), "written\n")
+                    self.assertFalse((self.home / "new").exists())
+                    self.assertFalse((other / "new").exists())
+                else:
+                    self.assertEqual(self.probe("cat", f"{self.home}/file", **others), expected)
+
+    def test_read_only(self):
+        """What is shared without being asked for does not undo it."""
+        folder = self.home / "game"
+        folder.mkdir()
+        options = [f"--runtime={self.files}", f"--filesystem={self.home}:ro"]
+        for path in (self.home / "new", folder / "new", folder / "file"):
+            self.assertEqual(self.write_inside(path, *options, cwd=folder), errno.EROFS)
+        self.assertEqual(self.probe("cat", "../file", options=options, cwd=folder), "at home")
+        self.assertEqual(os.listdir(folder), [])
+
+    def test_cookie_in_an_unshared_one(self):
+        cookie = self.home / ".Xauthority"
+        cookie.write_text("cookie")
+        for option in ("--unshare-home", f"--home={self.work}"):
+            variables = {"XAUTHORITY": str(cookie)}
+            self.assertEqual(self.probe("cat", str(cookie), options=[option],
+                                        environment=variables), "cookie")
+            self.assertFalse(self.is_there(f"{self.home}/file", option, environment=variables))
+        self.assertEqual(cookie.read_text(), "cookie")
+
+
+class OtherHomeTest(SurroundingsCase):
+    """--unshare-home and --home, with something shared above the home or below it."""
+
+    def setUp(self):
+        super().setUp()
+        self.other = self.folder / "other"
+        self.other.mkdir()
+        (self.other / "file").write_text("elsewhere")
+        self.home = self.make_home(self.folder / "people")
+
+    def make_home(self, parent):
+        """With modes that nobody gives to a folder by accident."""
+        home = parent / "user"
+        (home / "game").mkdir(parents=True)
+        (home / "game/file").write_text("a game")
+        (home / "secret").write_text("at home")
+        home.chmod(0o750)
+        parent.chmod(0o751)
+        self.environment["HOME"] = str(home)
+        return home
+
+    def look(self, home):
+        """What must not change."""
+        modes = {str(path): oct(path.stat().st_mode) for path in (home, *home.parents)}
+        return modes, sorted(os.listdir(home)), sorted(os.listdir(home / "game"))
+
+    def check(self, home, *options, **others):
+        before = self.look(home)
+        for option in ("--unshare-home", f"--home={self.other}"):
+            with self.subTest((option, *options)):
+                words = [f"--runtime={self.files}", option, *options]
+                self.assertFalse(self.is_there(home / "secret", *words, **others))
+                self.assertEqual(self.write_inside(home / "new", *words, **others), 0)
+                self.assertEqual(self.look(home), before)
+        self.assertEqual((self.other / "new").read_text(), "written")
+
+    def test_current_folder_above(self):
+        self.check(self.home, cwd=self.home.parent)
+        self.check(self.home, cwd=self.folder)
+
+    def test_shared_above(self):
+        for folder in (self.home.parent, self.folder):
+            self.check(self.home, f"--filesystem={folder}")
+
+    def test_all_above(self):
+        self.check(self.home, f"--filesystem={self.folder}", cwd=self.home.parent)
+
+    def test_below_tmp(self):
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            home = self.make_home(pathlib.Path(folder, "people"))
+            self.check(home)
+            self.check(home, cwd=home.parent)
+            self.check(home, f"--filesystem={home.parent}", cwd="/tmp")
+
+    def check_below(self, home):
+        """The current folder comes with the program, but nothing else of the home."""
+        before = self.look(home)
+        for option in ("--unshare-home", f"--home={self.other}"):
+            words = [f"--runtime={self.files}", option]
+            self.assertEqual(self.probe("cat", "file", options=words, cwd=home / "game"), "a game")
+            self.assertEqual(self.write_inside(home / "game/new", *words, cwd=home / "game"), 0)
+            (home / "game/new").unlink()
+            self.assertFalse(self.is_there(home / "secret", *words, cwd=home / "game"))
+            self.assertEqual(self.look(home), before)
+
+    def test_current_folder_below(self):
+        self.check_below(self.home)
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            self.check_below(self.make_home(pathlib.Path(folder, "people")))
 
 
 class SessionTest(SurroundingsCase):
@@ -302,6 +431,15 @@ class SharedTest(SurroundingsCase):
         self.assertEqual(self.write_inside(f"{folder}/new", *options), 0)
         self.assertEqual(self.write_inside(f"{outer}/other", *options), errno.EROFS)
 
+    def test_last_counts(self):
+        folder = self.make().decode()
+        (self.folder / "link").symlink_to("shared")
+        for name in ("shared", "link"):
+            options = [f"--filesystem={folder}", f"--filesystem={self.folder}/{name}:ro"]
+            self.assertEqual(self.write_inside(f"{folder}/new", *options), errno.EROFS)
+            self.assertEqual(self.write_inside(f"{folder}/new", *options, options[0]), 0)
+            os.unlink(f"{folder}/new")
+
     def test_names(self):
         for name in self.NAMES:
             with self.subTest(name):
@@ -373,6 +511,20 @@ class VariablesTest(SurroundingsCase):
                                    environment={"D": "d", "E": "e", "A": "0"})
         self.assertEqual((found["A"], found["B"], found["C"], found["E"]), ("2", "", "x=y\n", "e"))
         self.assertNotIn("D", found)
+
+    def test_many(self):
+        expected = {f"NAME_{number}": f"{number}=a\nb=\n=" for number in range(4000)}
+        found = self.get_variables(*(f"--setenv={name}={value}"
+                                     for name, value in expected.items()))
+        self.assertEqual({name: found.get(name) for name in expected}, expected)
+
+    def test_of_this_launch(self):
+        """What was for the launcher is not for one that the program starts."""
+        variables = {"PV_LAUNCH_RUNTIME": "none", "PV_LAUNCH_SETENV": "A=1", "PV_LAUNCH_X": "x",
+                     "PV_LAUNCH_Y": "y"}
+        found = self.get_variables("--setenv=PV_LAUNCH_X=1", environment=variables)
+        self.assertEqual({name for name in found if name.startswith("PV_LAUNCH_")}, {"PV_LAUNCH_X"})
+        self.assertEqual((found["PV_LAUNCH_X"], found["A"]), ("1", "1"))
 
     def test_if_host(self):
         options = ["--env-if-host=A=host", "--env-if-host=B=host", "--setenv=B=set"]

@@ -231,6 +231,8 @@ class BwrapTest(BadInputCase):
 
     def test_stuck(self):
         """Signals do not wait for it."""
+        self.timeout = 20
+        self.set_alarm()
         self.ref.touch()
         pipe = self.work / "pipe"
         os.mkfifo(pipe)
@@ -239,7 +241,6 @@ class BwrapTest(BadInputCase):
             process = self.start("--runtime=scout", "--", "probe", environment=environment)
             self.assertEqual(pipe.read_text(), "stuck\n")
             process.send_signal(number)
-            signal.alarm(10)
             result = self.finish(process)
             self.assertEqual((result.status, result.out), (128 + number, b""), result.err)
             self.assertEqual(harness.list_descendants(os.getpid()), [])

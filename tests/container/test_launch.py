@@ -163,7 +163,8 @@ class StatusTest(harness.Case):
 
     def test_ended_children_are_ignored(self):
         """SIGCHLD is ignored by the caller."""
-        signal.alarm(20)
+        self.timeout = 20
+        self.set_alarm()
         for arguments in ([], ["--unshare-pid"]):
             result = self.run_launch(
                 "--runtime=scout", *arguments, "--", "probe", "exit", "3",

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What of the host a program sees: identity, /etc, home, folders that are shared, variables."""
 
+import contextlib
 import errno
 import grp
 import os
@@ -306,6 +307,17 @@ class OtherHomeTest(SurroundingsCase):
         self.environment["HOME"] = str(home)
         return home
 
+    @contextlib.contextmanager
+    def make_home_below_tmp(self):
+        """Whose own mode is put right again if that went wrong."""
+        mode = os.stat("/tmp").st_mode & 0o7777
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            try:
+                yield self.make_home(pathlib.Path(folder, "people"))
+            finally:
+                with contextlib.suppress(PermissionError):
+                    os.chmod("/tmp", mode)
+
     def look(self, home):
         """What must not change."""
         modes = {str(path): oct(path.stat().st_mode) for path in (home, *home.parents)}
@@ -316,7 +328,9 @@ class OtherHomeTest(SurroundingsCase):
         for option in ("--unshare-home", f"--home={self.other}"):
             with self.subTest((option, *options)):
                 words = [f"--runtime={self.files}", option, *options]
-                self.assertFalse(self.is_there(home / "secret", *words, **others))
+                is_there = self.is_there(home / "secret", *words, **others)
+                self.assertEqual(self.look(home), before)
+                self.assertFalse(is_there)
                 self.assertEqual(self.write_inside(home / "new", *words, **others), 0)
                 self.assertEqual(self.look(home), before)
         self.assertEqual((self.other / "new").read_text(), "written")
@@ -333,8 +347,7 @@ class OtherHomeTest(SurroundingsCase):
         self.check(self.home, f"--filesystem={self.folder}", cwd=self.home.parent)
 
     def test_below_tmp(self):
-        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-            home = self.make_home(pathlib.Path(folder, "people"))
+        with self.make_home_below_tmp() as home:
             self.check(home)
             self.check(home, cwd=home.parent)
             self.check(home, f"--filesystem={home.parent}", cwd="/tmp")
@@ -352,8 +365,8 @@ class OtherHomeTest(SurroundingsCase):
 
     def test_current_folder_below(self):
         self.check_below(self.home)
-        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-            self.check_below(self.make_home(pathlib.Path(folder, "people")))
+        with self.make_home_below_tmp() as home:
+            self.check_below(home)
 
 
 class SessionTest(SurroundingsCase):

@@ -98,7 +98,13 @@ class HoldTest(LockCase):
         self.assert_free()
 
     def kill_one(self, which, arguments=()):
-        process = self.start_waiting("--runtime=scout", *arguments, probe=["unlock"])
+        # Nobody has it any more when pv-launch knows that the program runs, and is the supervisor.
+        receiving, sending = os.pipe()
+        process = self.start_waiting("--runtime=scout", *arguments, probe=["unlock"],
+                                     pass_fds=[sending])
+        os.close(sending)
+        self.assertEqual(os.read(receiving, 1), b"")
+        os.close(receiving)
         harness.kill(harness.find_supervisors(process.pid)[which])
         return process
 

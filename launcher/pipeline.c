@@ -71,7 +71,8 @@ static gboolean
 check (const PvOptions *options, const PvHost *host, PvHostPath **ret_home, char **ret_bwrap,
        GError **error)
 {
-  if (!pv_shares_check (options->shares, error))
+  if (!pv_shares_check (options->shares, error)
+      || !pv_shares_check_home (options->home_kind, host, error))
     return FALSE;
   if (options->home != NULL && (*ret_home = pv_host_path_open (options->home, error)) == NULL)
     return FALSE;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
@@ -75,7 +76,11 @@ start (const char *path, char **argv, const sigset_t *mask, int *ret_errno)
   if (pid == 0)
     become (path, argv, mask, &failure);
   *ret_errno = pid < 0 ? errno : failure;
-  return pid;
+  if (pid < 0 || failure == 0)
+    return pid;
+  /* It has let go of our memory, but may not have ended yet: nobody is to be left behind. */
+  PV_RETRY (waitpid (pid, NULL, 0));
+  return -1;
 }
 
 /* A script without #! is run by the shell, as execvp(3) and every shell do. */

@@ -78,27 +78,41 @@ pv_shares_check (const GPtrArray *requests, GError **error)
   return TRUE;
 }
 
-/* Another home takes the place of the user's own, and is put on top of whatever is shared above. */
-static gboolean
-add_other_home (GPtrArray *shares, const PvPlanInput *input, GError **error)
+static const char *
+get_home_path (const PvHost *host)
 {
-  const PvHost *host = input->host;
-  const char *dest = host->home != NULL ? host->home->real : host->home_name;
-  const char *reserved = pv_reserved_find (dest);
-  gboolean is_private = input->home_kind == PV_HOME_PRIVATE;
-  PvShare *share;
+  return host->home != NULL ? host->home->real : host->home_name;
+}
 
-  if (reserved != NULL)
-    {
-      pv_error_set (error, PV_ERROR_USAGE, "Cannot put a home folder at \"%s\": \"%s\" is reserved",
-                    dest, reserved);
-      return pv_error_hint (error, "set HOME to another path");
-    }
-  share = add (shares, is_private ? input->private_home : NULL,
-               is_private ? "--home" : "--unshare-home");
-  share->dest = dest;
-  share->way = host->home;
-  return TRUE;
+/**
+ * pv_shares_check_home:
+ * @kind: what the program has as its home
+ *
+ * Returns: %FALSE with @error set (%PV_ERROR_USAGE) if another home would lie at a reserved path
+ */
+gboolean
+pv_shares_check_home (PvHomeKind kind, const PvHost *host, GError **error)
+{
+  const char *dest = get_home_path (host);
+  const char *reserved = kind != PV_HOME_SHARED ? pv_reserved_find (dest) : NULL;
+
+  if (reserved == NULL)
+    return TRUE;
+  pv_error_set (error, PV_ERROR_USAGE, "Cannot put a home folder at \"%s\": \"%s\" is reserved",
+                dest, reserved);
+  return pv_error_hint (error, "set HOME to another path");
+}
+
+/* Another home takes the place of the user's own, and is put on top of whatever is shared above. */
+static void
+add_other_home (GPtrArray *shares, const PvPlanInput *input)
+{
+  gboolean is_private = input->home_kind == PV_HOME_PRIVATE;
+  PvShare *share = add (shares, is_private ? input->private_home : NULL,
+                        is_private ? "--home" : "--unshare-home");
+
+  share->dest = get_home_path (input->host);
+  share->way = input->host->home;
 }
 
 /* The current folder comes with the program, but a home that was to be kept out stays out. */
@@ -193,14 +207,15 @@ pv_shares_plan (const PvPlanInput *input, GPtrArray *notices, GError **error)
   g_autoptr (GPtrArray) shares = g_ptr_array_new_with_free_func (g_free);
   const PvHost *host = input->host;
 
-  if (!pv_shares_check (input->shares, error))
+  if (!pv_shares_check (input->shares, error)
+      || !pv_shares_check_home (input->home_kind, host, error))
     return NULL;
   add_requests (shares, input->shares);
 
   if (input->home_kind == PV_HOME_SHARED)
     add_default (shares, host->home, "the home folder", notices);
-  else if (!add_other_home (shares, input, error))
-    return NULL;
+  else
+    add_other_home (shares, input);
   add_default (shares, host->tmp, "sockets and files that programs exchange", notices);
   add_default (shares, host->runtime_dir, "the session's sockets", notices);
   add_default (shares, host->wayland, "WAYLAND_DISPLAY", notices);

@@ -337,6 +337,33 @@ class Case(unittest.TestCase):
         self.assertEqual(result.out, b"")
 
 
+class SurroundingsCase(Case):
+    """A test of what a program in a container sees."""
+
+    def setUp(self):
+        super().setUp()
+        self.files = self.make_runtime()
+
+    def probe(self, *words, options=(), **others):
+        """What the probe prints in a container."""
+        result = self.run_launch("--runtime=scout", *options, "--", "probe", *words, **others)
+        self.assert_works(result)
+        return result.text
+
+    def get_variables(self, *options, **others):
+        text = self.probe("cat", "/proc/self/environ", options=options, **others)
+        return dict(word.split("=", 1) for word in text.split("\0") if word)
+
+    def is_there(self, path, *options, **others):
+        result = self.run_launch("--runtime=scout", *options, "--", "probe", "stat", path, **others)
+        return result.status == 0
+
+    def write_inside(self, path, *options, **others):
+        """0, or the number of the error."""
+        answer = self.probe("write", path, options=options, **others).strip()
+        return 0 if answer == "written" else int(answer)
+
+
 class TapResult(unittest.TestResult):
     """Writes the Test Anything Protocol."""
 

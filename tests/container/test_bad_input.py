@@ -5,6 +5,7 @@
 import ctypes
 import os
 import platform
+import signal
 import struct
 
 import harness
@@ -81,6 +82,30 @@ class RuntimeTest(BadInputCase):
         (self.work / "loop").symlink_to("loop")
         self.check("loop")
 
+    def test_files_that_leads_nowhere(self):
+        """The folder around it is not taken instead."""
+        for name, target in (("dangling", "nowhere"), ("round", "files")):
+            (self.work / name / "bin").mkdir(parents=True)
+            (self.work / name / "files").symlink_to(target)
+            self.check(name)
+
+    def test_files_that_cannot_be_entered(self):
+        if os.geteuid() == 0 and not harness.is_root():
+            self.skipTest("as uid 0 of a user namespace every file of one's own can be read")
+        for folder in (self.work, self.folder / "home"):
+            folder.chmod(0o777)
+        (self.work / "around/bin").mkdir(parents=True)
+        (self.work / "around").chmod(0o777)
+        (self.work / "around/files").symlink_to("../secret/files")
+        (self.work / "secret/files/bin").mkdir(parents=True)
+        (self.work / "secret").chmod(0)
+        for name in ("around", f"{self.work}/around"):
+            command = harness.as_ordinary_user([harness.PV_LAUNCH])
+            before = self.list_disk()
+            result = self.run_launch(f"--runtime={name}", "--", "probe", command=command)
+            self.assert_failed(result, f'"{name}"', "Permission denied")
+            self.assertEqual(self.list_disk(), before)
+
     def test_unreadable(self):
         (self.work / "secret").mkdir(0)
         if os.geteuid() == 0:
@@ -123,6 +148,7 @@ class OptionTest(BadInputCase):
             (["--lock-timeout=soon"], "--lock-timeout=soon"),
             (["--lock-timeout=-1"], "--lock-timeout=-1"),
             (["--lock-timeout=nan"], "--lock-timeout=nan"),
+            (["--lock-timeout=0x10"], "--lock-timeout=0x10"),
             (["--lock-on-remote=perhaps"], "--lock-on-remote=perhaps"),
             (["--log-level=loud"], "--log-level=loud"),
             (["--home=relative"], "--home=relative"),
@@ -137,6 +163,20 @@ class OptionTest(BadInputCase):
         for arguments, *words in rows:
             with self.subTest(arguments):
                 self.assert_refused(["--runtime=scout", *arguments, "--", "probe"], *words)
+
+    def test_descriptors_of_the_launcher(self):
+        """What the caller has not open is not open, whatever the launcher opens meanwhile."""
+        for number in range(3, 13):
+            options = [f"--filesystem={self.work}", f"--home={self.work}", f"--pass-fd={number}"]
+            for arguments in (options, options[::-1]):
+                self.assert_refused(["--runtime=scout", *arguments, "--", "probe"],
+                                    f"--pass-fd={number}:", "open")
+
+    def test_home_at_a_reserved_path(self):
+        for home in ("/usr", "/", "/etc", "/usr/share"):
+            for option in ("--unshare-home", f"--home={self.work}"):
+                self.assert_refused(["--runtime=scout", option, "--", "probe"], f'"{home}"',
+                                    "reserved", environment={"HOME": home})
 
     def test_without_a_value(self):
         for option in ("--runtime", "--filesystem", "--pass-fd"):
@@ -188,6 +228,22 @@ class BwrapTest(BadInputCase):
                 environment = self.make_bwrap(script)
                 self.assert_refused(["--runtime=scout", "--", "probe"], word,
                                     environment=environment)
+
+    def test_stuck(self):
+        """Signals do not wait for it."""
+        self.timeout = 20
+        self.set_alarm()
+        self.ref.touch()
+        pipe = self.work / "pipe"
+        os.mkfifo(pipe)
+        environment = self.make_bwrap(f"echo stuck >'{pipe}'\nexec sleep 1000")
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            process = self.start("--runtime=scout", "--", "probe", environment=environment)
+            self.assertEqual(pipe.read_text(), "stuck\n")
+            process.send_signal(number)
+            result = self.finish(process)
+            self.assertEqual((result.status, result.out), (128 + number, b""), result.err)
+            self.assertEqual(harness.list_descendants(os.getpid()), [])
 
     def test_no_helpers(self):
         self.ref.touch()

@@ -90,6 +90,12 @@ class RuntimeTest(harness.Case):
         self.assert_works(result)
         self.assertRegex(result.text, r"^pv-launch \d+\.\d+")
 
+    def test_help_that_cannot_be_written(self):
+        for option in ("--help", "--version"):
+            with open("/dev/full", "wb") as full:
+                result = self.run_launch(option, stdout=full)
+            self.assert_failed(result, "No space left on device")
+
 
 class StatusTest(harness.Case):
     """What the program returns and writes."""
@@ -155,12 +161,32 @@ class StatusTest(harness.Case):
 
         return {"preexec_fn": become_third, "pass_fds": [3]}
 
+    def test_ended_children_are_ignored(self):
+        """SIGCHLD is ignored by the caller."""
+        self.timeout = 20
+        self.set_alarm()
+        for arguments in ([], ["--unshare-pid"]):
+            result = self.run_launch(
+                "--runtime=scout", *arguments, "--", "probe", "exit", "3",
+                preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+            self.assertEqual((result.status, result.out, result.err), (3, b"", ""))
+
     def test_output_is_exact(self):
         data = os.urandom(1_000_000)
         result = self.run_probe("probe", "cat", "/dev/stdin", data=data)
         self.assert_works(result)
         self.assertEqual(len(result.out), len(data))
         self.assertEqual(result.out, data)
+
+    def test_level_of_the_command_line(self):
+        """--verbose counts, not the level that the environment says."""
+        quiet = {"PV_LAUNCH_LOG_LEVEL": "error"}
+        for arguments, is_quiet in (([], True), (["--verbose"], False),
+                                    (["--log-level=info"], False),
+                                    (["--log-level=error"], True)):
+            result = self.run_launch("--runtime=scout", *arguments, "--", "probe",
+                                     environment={**quiet, "HOME": "/usr"})
+            self.assertEqual((result.status, result.err == ""), (0, is_quiet), result.err)
 
     def test_messages_are_apart(self):
         # A home that cannot be shared is one that something has to be said about.

@@ -51,6 +51,15 @@ class HoldTest(LockCase):
         self.assert_free()
         self.assertEqual(self.ref.stat().st_size, 0)
 
+    def test_created_for_others(self):
+        """Who can read the runtime can lock it, whatever the umask of the first to come."""
+        for mode, expected in ((0o755, 0o644), (0o750, 0o640), (0o700, 0o600)):
+            self.files.chmod(mode)
+            self.ref.unlink()
+            self.assert_works(self.run_launch("--runtime=scout", "--", "probe", "args",
+                                              preexec_fn=lambda: os.umask(0o077)))
+            self.assertEqual(oct(self.ref.stat().st_mode & 0o7777), oct(expected))
+
     def test_same_inode_inside(self):
         info = self.ref.stat()
         result = self.run_launch("--runtime=scout", "--", "probe", "stat", "/.ref")
@@ -89,7 +98,13 @@ class HoldTest(LockCase):
         self.assert_free()
 
     def kill_one(self, which, arguments=()):
-        process = self.start_waiting("--runtime=scout", *arguments, probe=["unlock"])
+        # Nobody has it any more when pv-launch knows that the program runs, and is the supervisor.
+        receiving, sending = os.pipe()
+        process = self.start_waiting("--runtime=scout", *arguments, probe=["unlock"],
+                                     pass_fds=[sending])
+        os.close(sending)
+        self.assertEqual(os.read(receiving, 1), b"")
+        os.close(receiving)
         harness.kill(harness.find_supervisors(process.pid)[which])
         return process
 

@@ -261,6 +261,18 @@ class NamespaceTest(harness.Case):
         self.assert_failed(self.run_launch("--runtime=scout", "--unshare-pid", "--", "none"),
                            '"none"', status=127)
 
+    def test_pid_unshared_by_variable(self):
+        own = "{0.st_dev}:{0.st_ino}\n".format(os.stat("/proc/self/ns/pid"))
+        for name, value, option, is_shared in (
+                ("UNSHARE", "1", [], False), ("UNSHARE", "0", [], True), ("SHARE", "0", [], False),
+                ("UNSHARE", "1", ["--share-pid"], True), ("SHARE", "1", ["--unshare-pid"], False)):
+            with self.subTest((name, value, option)):
+                result = self.run_launch("--runtime=scout", *option, "--", "probe", "stat",
+                                         "/proc/self/ns/pid",
+                                         environment={f"PV_LAUNCH_{name}_PID": value})
+                self.assert_works(result)
+                self.assertEqual(result.text == own, is_shared)
+
     def list_interfaces(self, *arguments):
         result = self.run_launch("--runtime=scout", *arguments, "--", "probe", "cat",
                                  "/proc/net/dev")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What of the host a program sees: identity, /etc, home, folders that are shared, variables."""
+"""What of the host a program sees: identity, /etc, folders that are shared, variables."""
 
 import errno
 import grp
@@ -12,32 +12,7 @@ import shutil
 import harness
 
 
-class SurroundingsCase(harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.files = self.make_runtime()
-
-    def probe(self, *words, options=(), **others):
-        """What the probe prints in a container."""
-        result = self.run_launch("--runtime=scout", *options, "--", "probe", *words, **others)
-        self.assert_works(result)
-        return result.text
-
-    def get_variables(self, *options, **others):
-        text = self.probe("cat", "/proc/self/environ", options=options, **others)
-        return dict(word.split("=", 1) for word in text.split("\0") if word)
-
-    def is_there(self, path, *options, **others):
-        result = self.run_launch("--runtime=scout", *options, "--", "probe", "stat", path, **others)
-        return result.status == 0
-
-    def write_inside(self, path, *options, **others):
-        """0, or the number of the error."""
-        answer = self.probe("write", path, options=options, **others).strip()
-        return 0 if answer == "written" else int(answer)
-
-
-class IdentityTest(SurroundingsCase):
+class IdentityTest(harness.SurroundingsCase):
     def get_name(self, number, look_up, fallback):
         try:
             return look_up(number)[0]
@@ -70,7 +45,7 @@ class IdentityTest(SurroundingsCase):
             self.get_name(os.getgid(), grp.getgrgid, "group")])
 
 
-class EtcTest(SurroundingsCase):
+class EtcTest(harness.SurroundingsCase):
     """With an /etc of the test's own, in a mount namespace."""
 
     def setUp(self):
@@ -88,10 +63,10 @@ class EtcTest(SurroundingsCase):
         self.network.mkdir()
         self.resolv = self.network / "resolv.conf"
         self.resolv.write_text("nameserver 192.0.2.1\n")
+        self.script = f"mount --bind '{self.etc}' /etc"
 
     def start_with_etc(self, *arguments, **others):
-        command = harness.in_mount_namespace(f"mount --bind '{self.etc}' /etc",
-                                             [harness.PV_LAUNCH])
+        command = harness.in_mount_namespace(self.script, [harness.PV_LAUNCH])
         return self.start(*arguments, command=command, **others)
 
     def read(self, name, *options):
@@ -159,6 +134,18 @@ class EtcTest(SurroundingsCase):
         result = self.finish(process, b"go\n")
         self.assertEqual((result.status, result.out), (0, b"nameserver 192.0.2.98\n"))
 
+    def test_resolv_conf_in_a_folder_of_the_container(self):
+        """One that the container makes itself: the contents must do."""
+        self.script += "\nmount -t tmpfs none /run\necho 'nameserver 192.0.2.3' >/run/resolv.conf"
+        for target, expected in (("/run/resolv.conf", "nameserver 192.0.2.3\n"),
+                                 ("../run/resolv.conf", "nameserver 192.0.2.3\n"),
+                                 ("/proc/sys/kernel/ostype", "Linux\n"),
+                                 ("/proc/version", pathlib.Path("/proc/version").read_text())):
+            with self.subTest(target):
+                (self.etc / "resolv.conf").unlink(missing_ok=True)
+                self.link_resolv(target)
+                self.assertEqual(self.read("resolv.conf"), expected)
+
     def test_localtime(self):
         zone = "Europe/Berlin"
         for name in ("debian11", "minimal"):
@@ -177,57 +164,7 @@ class EtcTest(SurroundingsCase):
         return pathlib.Path("/usr/share/zoneinfo", zone).exists()
 
 
-class HomeTest(SurroundingsCase):
-    def setUp(self):
-        super().setUp()
-        self.home = self.folder / "home"
-        (self.home / "file").write_text("at home")
-
-    def test_shared(self):
-        for options in ([], ["--share-home"]):
-            self.assertEqual(self.probe("cat", f"{self.home}/file", options=options), "at home")
-        self.assertEqual(self.write_inside(f"{self.home}/new"), 0)
-        self.assertEqual((self.home / "new").read_text(), "written")
-
-    def test_private(self):
-        other = self.folder / "other"
-        other.mkdir()
-        (other / "file").write_text("elsewhere")
-        option = f"--home={other}"
-        self.assertEqual(self.probe("cat", f"{self.home}/file", options=[option]), "elsewhere")
-        self.assertEqual(self.write_inside(f"{self.home}/new", option), 0)
-        self.assertEqual((other / "new").read_text(), "written")
-        self.assertFalse((self.home / "new").exists())
-        self.assertEqual(self.get_variables(option)["HOME"], str(self.home))
-
-    def test_unshared(self):
-        self.assertFalse(self.is_there(f"{self.home}/file", "--unshare-home"))
-        self.assertEqual(self.write_inside(f"{self.home}/new", "--unshare-home"), 0)
-        self.assertFalse((self.home / "new").exists())
-        self.assertFalse(self.is_there(f"{self.home}/new", "--unshare-home"))
-
-    def test_unshared_from_home(self):
-        """The current folder is the home that is to be kept out."""
-        self.make_runtime("../home/scout/files")
-        result = self.run_launch(f"--runtime={self.files}", "--unshare-home", "--", "probe", "stat",
-                                 "file", cwd=self.home)
-        self.assertEqual(result.status, 1)
-
-    def test_link(self):
-        (self.folder / "link").symlink_to("home")
-        variables = {"HOME": str(self.folder / "link")}
-        self.assertEqual(self.probe("cat", f"{self.folder}/link/file", environment=variables),
-                         "at home")
-        self.assertFalse(self.is_there(f"{self.folder}/link/file", "--unshare-home",
-                                       environment=variables))
-        self.assertTrue(self.is_there(f"{self.folder}/link", "--unshare-home",
-                                      environment=variables))
-
-    def test_missing(self):
-        self.assertEqual(self.probe("args", "a", environment={"HOME": "/no/such/home"}), "a\0")
-
-
-class SessionTest(SurroundingsCase):
+class SessionTest(harness.SurroundingsCase):
     def test_shared(self):
         session = self.folder / "session"
         (session / "file").write_text("in the session")
@@ -252,7 +189,7 @@ class SessionTest(SurroundingsCase):
         self.assertFalse(os.path.exists(name))
 
 
-class SharedTest(SurroundingsCase):
+class SharedTest(harness.SurroundingsCase):
     """--filesystem and the current folder."""
 
     NAMES = (b"a b", b" ", b"a:b", b":ro", b"a:ro:b", b"a\nb", b"\xff\xfe", b"'\"", b"-", b"\\012",
@@ -301,6 +238,15 @@ class SharedTest(SurroundingsCase):
         options = [f"--filesystem={outer}:ro", f"--filesystem={folder}"]
         self.assertEqual(self.write_inside(f"{folder}/new", *options), 0)
         self.assertEqual(self.write_inside(f"{outer}/other", *options), errno.EROFS)
+
+    def test_last_counts(self):
+        folder = self.make().decode()
+        (self.folder / "link").symlink_to("shared")
+        for name in ("shared", "link"):
+            options = [f"--filesystem={folder}", f"--filesystem={self.folder}/{name}:ro"]
+            self.assertEqual(self.write_inside(f"{folder}/new", *options), errno.EROFS)
+            self.assertEqual(self.write_inside(f"{folder}/new", *options, options[0]), 0)
+            os.unlink(f"{folder}/new")
 
     def test_names(self):
         for name in self.NAMES:
@@ -366,13 +312,27 @@ class SharedTest(SurroundingsCase):
         self.assertEqual(len(result.lines), 1)
 
 
-class VariablesTest(SurroundingsCase):
+class VariablesTest(harness.SurroundingsCase):
     def test_set_and_unset(self):
         found = self.get_variables("--setenv=A=1", "--setenv=B=", "--setenv=C=x=y\n",
                                    "--unsetenv=D", "--setenv=A=2",
                                    environment={"D": "d", "E": "e", "A": "0"})
         self.assertEqual((found["A"], found["B"], found["C"], found["E"]), ("2", "", "x=y\n", "e"))
         self.assertNotIn("D", found)
+
+    def test_many(self):
+        expected = {f"NAME_{number}": f"{number}=a\nb=\n=" for number in range(4000)}
+        found = self.get_variables(*(f"--setenv={name}={value}"
+                                     for name, value in expected.items()))
+        self.assertEqual({name: found.get(name) for name in expected}, expected)
+
+    def test_of_this_launch(self):
+        """What was for the launcher is not for one that the program starts."""
+        variables = {"PV_LAUNCH_RUNTIME": "none", "PV_LAUNCH_SETENV": "A=1", "PV_LAUNCH_X": "x",
+                     "PV_LAUNCH_Y": "y"}
+        found = self.get_variables("--setenv=PV_LAUNCH_X=1", environment=variables)
+        self.assertEqual({name for name in found if name.startswith("PV_LAUNCH_")}, {"PV_LAUNCH_X"})
+        self.assertEqual((found["PV_LAUNCH_X"], found["A"]), ("1", "1"))
 
     def test_if_host(self):
         options = ["--env-if-host=A=host", "--env-if-host=B=host", "--setenv=B=set"]

@@ -127,7 +127,7 @@ add_list (PvOptionValue *value, PvOptionId id, const char *text)
     }
 }
 
-static gboolean
+static void
 read_variable (PvOptionValue *value, const PvOptionSpec *spec, const char *prefix,
                char **environment)
 {
@@ -136,29 +136,49 @@ read_variable (PvOptionValue *value, const PvOptionSpec *spec, const char *prefi
   const char *text = g_environ_getenv (environment, name);
 
   if (text == NULL || text[0] == '\0')
-    return FALSE;
+    return;
   if (spec->flags & PV_OPTION_MANY)
     add_list (value, spec->id, text);
-  else if (g_strcmp0 (spec->implied, "0") == 0 && (strcmp (text, "0") == 0 || strcmp (text, "1") == 0))
+  else if (g_strcmp0 (spec->implied, "0") == 0
+           && (strcmp (text, "0") == 0 || strcmp (text, "1") == 0))
     g_ptr_array_add (value->values, g_strdup (text[0] == '1' ? "0" : "1"));
   else
     g_ptr_array_add (value->values, g_strdup (text));
   set_source (value, name);
-  return TRUE;
 }
 
-/* Our own name first; the name that pressure-vessel has for it otherwise. */
+/* Whether one of the options that settle the same question has been said. */
+static gboolean
+is_settled (const PvOptionValue *values, const PvOptionSpec *spec)
+{
+  for (gsize i = 0; spec->group != PV_GROUP_NONE && i < pv_option_table_length; i++)
+    {
+      if (pv_option_table[i].group == spec->group
+          && values[pv_option_table[i].id].source != NULL)
+        return TRUE;
+    }
+  return values[spec->id].source != NULL;
+}
+
+/* Our own names first; for a question that none of them settles, those that pressure-vessel has. */
 static void
 read_environment (PvOptionValue *values, char **environment)
 {
+  g_autofree gboolean *settled = g_new0 (gboolean, pv_option_table_length);
+
   for (gsize i = 0; i < pv_option_table_length; i++)
     {
-      const PvOptionSpec *spec = &pv_option_table[i];
-
-      if (spec->flags & PV_OPTION_NO_ENVIRONMENT)
-        continue;
-      if (!read_variable (&values[spec->id], spec, "PV_LAUNCH_", environment))
-        read_variable (&values[spec->id], spec, "PRESSURE_VESSEL_", environment);
+      if (!(pv_option_table[i].flags & PV_OPTION_NO_ENVIRONMENT))
+        read_variable (&values[pv_option_table[i].id], &pv_option_table[i], "PV_LAUNCH_",
+                       environment);
+    }
+  for (gsize i = 0; i < pv_option_table_length; i++)
+    settled[i] = is_settled (values, &pv_option_table[i]);
+  for (gsize i = 0; i < pv_option_table_length; i++)
+    {
+      if (!(pv_option_table[i].flags & PV_OPTION_NO_ENVIRONMENT) && !settled[i])
+        read_variable (&values[pv_option_table[i].id], &pv_option_table[i], "PRESSURE_VESSEL_",
+                       environment);
     }
 }
 

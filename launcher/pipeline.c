@@ -13,8 +13,13 @@
 #include "plan/plan.h"
 #include "plan/shares.h"
 
+#include <sys/stat.h>
+
 /* Each takes some milliseconds; somebody who replaces a folder that often means to. */
 #define MAX_ATTEMPTS 64
+
+/* What bubblewrap itself did not find (its failures come with a hint) has most likely gone for good. */
+#define MAX_ATTEMPTS_OF_BWRAP 4
 
 static gboolean
 is_dry_run (const PvOptions *options)
@@ -66,15 +71,27 @@ start (const PvOptions *options, const PvHost *host, const char *bwrap, const Pv
   return pv_launch_exec (&input, ret_status, error);
 }
 
+static PvHostPath *
+open_home (const char *path, GError **error)
+{
+  g_autoptr (PvHostPath) home = pv_host_path_open (path, error);
+  struct stat st;
+
+  if (home == NULL || (fstat (home->fd, &st) == 0 && S_ISDIR (st.st_mode)))
+    return g_steal_pointer (&home);
+  pv_error_set (error, PV_ERROR_USAGE, "Cannot use --home=%s: not a folder", path);
+  return NULL;
+}
+
 /* What can be refused without the runtime is refused before anything is locked or written. */
 static gboolean
 check (const PvOptions *options, const PvHost *host, PvHostPath **ret_home, char **ret_bwrap,
        GError **error)
 {
   if (!pv_shares_check (options->shares, error)
-      || !pv_shares_check_home (options->home_kind, host, error))
+      || !pv_shares_check_home (options->home_kind, host, options->shares, error))
     return FALSE;
-  if (options->home != NULL && (*ret_home = pv_host_path_open (options->home, error)) == NULL)
+  if (options->home != NULL && (*ret_home = open_home (options->home, error)) == NULL)
     return FALSE;
   return is_dry_run (options) || (*ret_bwrap = pv_bwrap_find (host->environment, error)) != NULL;
 }
@@ -128,9 +145,13 @@ pv_pipeline_run (const PvOptions *options, char **environment, int *ret_status, 
       g_clear_error (&local_error);
       if (run_once (options, environment, ret_status, &local_error))
         return TRUE;
-      if (!g_error_matches (local_error, PV_ERROR, PV_ERROR_CHANGED))
+      if (!g_error_matches (local_error, PV_ERROR, PV_ERROR_CHANGED)
+          || (pv_error_get_hint (local_error) != NULL && i + 1 >= MAX_ATTEMPTS_OF_BWRAP))
         break;
       pv_debug ("Starting afresh: %s", local_error->message);
+      /* What there is to warn of has been said. */
+      if (pv_log_get_level () < PV_LOG_DEBUG)
+        pv_log_set_level (PV_LOG_ERROR);
     }
   g_propagate_error (error, g_steal_pointer (&local_error));
   return FALSE;

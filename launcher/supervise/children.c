@@ -20,29 +20,18 @@ has (const PvChildren *children, pid_t pid)
 }
 
 /**
- * pv_children_list:
- * @children: (out): the children of this process, which has one thread; none if the kernel does not
- *  list them (without CONFIG_PROC_CHILDREN)
+ * pv_children_parse:
+ * @children: (out): the pids in @text
+ * @text: numbers, with blanks between them
  * @but: (nullable): those that are left out
  */
 void
-pv_children_list (PvChildren *children, const PvChildren *but)
+pv_children_parse (PvChildren *children, const char *text, const PvChildren *but)
 {
-  static char text[PV_MAX_CHILDREN * sizeof "1234567 "];
-  int fd = open ("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-  size_t length = 0;
-  ssize_t got;
   char *end;
 
   children->count = 0;
-  if (fd < 0)
-    return;
-  while ((got = PV_RETRY (read (fd, text + length, sizeof text - 1 - length))) > 0)
-    length += (size_t) got;
-  close (fd);
-  text[length] = '\0';
-
-  for (char *word = text; children->count < PV_MAX_CHILDREN; word = end)
+  for (const char *word = text; children->count < PV_MAX_CHILDREN; word = end)
     {
       pid_t pid = (pid_t) strtol (word, &end, 10);
 
@@ -51,4 +40,28 @@ pv_children_list (PvChildren *children, const PvChildren *but)
       if (!has (but, pid))
         children->pids[children->count++] = pid;
     }
+}
+
+/**
+ * pv_children_list:
+ * @children: (out): the children of this process, which has one thread; none if the kernel does not
+ *  list them (without CONFIG_PROC_CHILDREN)
+ * @but: those that are left out
+ */
+void
+pv_children_list (PvChildren *children, const PvChildren *but)
+{
+  static char text[PV_MAX_CHILDREN * sizeof "1234567 "];
+  int fd = open ("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+  size_t length = 0;
+  ssize_t got;
+
+  children->count = 0;
+  if (fd < 0)
+    return;
+  while ((got = PV_RETRY (read (fd, text + length, sizeof text - 1 - length))) > 0)
+    length += (size_t) got;
+  close (fd);
+  text[length] = '\0';
+  pv_children_parse (children, text, but);
 }

@@ -16,4 +16,5 @@ typedef struct
   size_t count;
 } PvChildren;
 
+void pv_children_parse (PvChildren *children, const char *text, const PvChildren *but);
 void pv_children_list (PvChildren *children, const PvChildren *but);

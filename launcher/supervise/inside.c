@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /**
@@ -178,8 +179,13 @@ wait_for_end (PvInside *self)
         { .fd = self->link, .events = POLLIN },
       };
 
-      if (poll (fds, 2, -1) < 0 && errno != EINTR)
-        return;
+      if (poll (fds, 2, -1) < 0)
+        {
+          /* To give up would be to let go of the leases. */
+          nanosleep (&(struct timespec) { .tv_nsec = 10000000 }, NULL);
+          reap (self);
+          continue;
+        }
       if (fds[1].revents != 0)
         handle_message (self);
       if (fds[0].revents != 0)

@@ -20,7 +20,10 @@ pv_message_send (int link, PvMessageKind kind, int value)
 {
   PvMessage message = { .kind = kind, .value = value };
 
-  return PV_RETRY (send (link, &message, sizeof message, MSG_NOSIGNAL)) == sizeof message;
+  /* Who passes signals on must not be stopped by who is stopped; a signal more or less is lost. */
+  int flags = MSG_NOSIGNAL | (kind == PV_MESSAGE_SIGNAL ? MSG_DONTWAIT : 0);
+
+  return PV_RETRY (send (link, &message, sizeof message, flags)) == sizeof message;
 }
 
 /**

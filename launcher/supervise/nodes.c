@@ -35,6 +35,7 @@ copy (int from, int to)
 
   while ((got = PV_RETRY (read (from, buffer, sizeof buffer))) > 0)
     {
+      errno = ENOSPC; /* if it is written in part */
       if (PV_RETRY (write (to, buffer, (size_t) got)) != got)
         return false;
     }

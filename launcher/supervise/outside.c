@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /**
@@ -45,8 +46,8 @@ parse (PvOutside *self, int argc, char **argv)
         self->child = pv_parse_fd (value);
       else if ((value = pv_option_value (argv[i], "--link=")) != NULL)
         self->link = pv_parse_fd (value);
-      else if (strcmp (argv[i], "--had-children") == 0)
-        self->has_children = true;
+      else if ((value = pv_option_value (argv[i], "--before=")) != NULL)
+        pv_children_parse (&self->before, value, NULL);
       else
         return false;
     }
@@ -149,8 +150,13 @@ wait_for_end (PvOutside *self, int signals)
       };
 
       /* Without a signalfd (too many files are open) there is still the clock. */
-      if (poll (fds, 2, signals < 0 ? 100 : -1) < 0 && errno != EINTR)
-        return;
+      if (poll (fds, 2, signals < 0 ? 100 : -1) < 0)
+        {
+          /* To give up would be to let go of the leases. */
+          nanosleep (&(struct timespec) { .tv_nsec = 10000000 }, NULL);
+          reap (self);
+          continue;
+        }
       if (signals < 0)
         reap (self);
       if (fds[1].revents != 0)
@@ -170,7 +176,7 @@ get_status (const PvOutside *self)
  * pv_outside:
  *
  * Options: `--child=PID` bubblewrap, `--link=FD` the socket,
- * `--had-children` if this process had other children before bubblewrap.  Further fds that were
+ * `--before=PID…` the children that this process had before bubblewrap.  Further fds that were
  * inherited are leases, which are held by being open.  All signals are blocked.
  *
  * Returns: the exit status of the launcher
@@ -192,8 +198,6 @@ pv_outside (int argc, char **argv)
   sigaddset (&watched, SIGCHLD);
   signals = signalfd (-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
   prctl (PR_SET_NAME, "pv-supervise");
-  if (self.has_children)
-    pv_children_list (&self.before, &(PvChildren) { .pids = { self.child }, .count = 1 });
 
   wait_for_end (&self, signals);
   return get_status (&self);

@@ -31,8 +31,10 @@ search_path (const char *name, char path[PATH_MAX])
       int length = (int) (end - folder);
       struct stat st;
 
-      if (snprintf (path, PATH_MAX, "%.*s/%s", length, folder, name) < PATH_MAX
-          && stat (path, &st) == 0 && S_ISREG (st.st_mode))
+      if (snprintf (path, PATH_MAX, "%.*s%s%s", length, folder, length > 0 ? "/" : "./", name)
+          >= PATH_MAX)
+        result = ENAMETOOLONG;
+      else if (stat (path, &st) < 0 ? errno == EACCES : S_ISREG (st.st_mode))
         {
           if (access (path, X_OK) == 0)
             return 0;

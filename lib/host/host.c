@@ -26,7 +26,7 @@ get_home_name (char **environment, const PvIdentity *identity)
 {
   const char *home = g_environ_getenv (environment, "HOME");
 
-  return g_strdup (home != NULL && home[0] == '/' ? home : identity->home);
+  return g_canonicalize_filename (home != NULL && home[0] == '/' ? home : identity->home, "/");
 }
 
 /* The kernel's name of it, which has no links.  A folder that was deleted has none. */

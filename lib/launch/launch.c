@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -186,32 +187,39 @@ keep_across_exec (const PvLaunchInput *input, const PvFdSet *set, GError **error
   return TRUE;
 }
 
-/* What a program started before it became pv-launch. */
-static gboolean
-has_children (void)
+/* What a program started before it became pv-launch.  Nearly always there is none, and one system
+ * call says so. */
+static char **
+list_children_before (void)
 {
   siginfo_t ignored;
 
-  return waitid (P_ALL, 0, &ignored, WEXITED | WNOHANG | WNOWAIT) == 0;
+  if (waitid (P_ALL, 0, &ignored, WEXITED | WNOHANG | WNOWAIT) < 0)
+    return g_new0 (char *, 1);
+  return pv_start_list_children ();
 }
 
+/* Through the fd: it is the same file outside and inside, also while an upgrade replaces it. */
 static gboolean
-become_supervisor (const PvLaunchInput *input, const PvFdSet *set, pid_t child,
-                   gboolean had_children, GError **error)
+become_supervisor (const PvLaunchInput *input, const PvFdSet *set, pid_t child, char **before,
+                   GError **error)
 {
   g_autofree char *child_option = g_strdup_printf ("--child=%d", child);
   g_autofree char *link_option = g_strdup_printf ("--link=%d", set->link_outside);
-  const char *argv[] = { "pv-supervise", "--outside", child_option, link_option, had_children ? "--had-children" : "--",
-                         had_children ? "--" : input->program[0],
-                         had_children ? input->program[0] : NULL, NULL };
+  g_autofree char *list = g_strjoinv (" ", before);
+  g_autofree char *before_option = g_strconcat ("--before=", list, NULL);
+  const char *argv[] = { "pv-supervise", "--outside", child_option, link_option, before_option,
+                         "--", input->program[0], NULL };
 
   if (keep_across_exec (input, set, error))
     {
-      execve (input->supervise, (char *const *) argv, input->environment);
+      fexecve (set->supervise, (char *const *) argv, input->environment);
       pv_error_set_errno (error, errno, "Cannot execute \"%s\"", input->supervise);
     }
   kill (child, SIGKILL);
+  pv_start_end_orphans (child, before);
   waitpid (child, NULL, 0);
+  pv_start_end_orphans (child, before);
   return FALSE;
 }
 
@@ -245,9 +253,10 @@ pv_launch_exec (const PvLaunchInput *input, int *ret_status, GError **error)
 {
   g_autoptr (PvFdSet) set = pv_fd_set_new (input, error);
   g_auto (GStrv) argv = set == NULL ? NULL : prepare (input, set, error);
-  gboolean had_children = has_children ();
+  g_auto (GStrv) before = list_children_before ();
   gboolean said = FALSE;
   sigset_t passed_on, old_mask;
+  pv_autofd signals = -1;
   pid_t bwrap;
 
   if (argv == NULL)
@@ -257,15 +266,18 @@ pv_launch_exec (const PvLaunchInput *input, int *ret_status, GError **error)
    * that Ctrl-Z stops this process too.  What bubblewrap leaves comes to this process. */
   pv_protocol_list_signals (&passed_on);
   sigaddset (&passed_on, SIGCHLD);
+  signals = signalfd (-1, &passed_on, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signals < 0)
+    return pv_error_set_errno (error, errno, "Cannot listen for signals");
   sigprocmask (SIG_BLOCK, &passed_on, &old_mask);
   prctl (PR_SET_CHILD_SUBREAPER, 1);
 
   bwrap = pv_start_bwrap (input, set, argv, &old_mask, error);
-  if (bwrap > 0 && pv_start_wait (input, set, bwrap, ret_status, error))
+  if (bwrap > 0 && pv_start_wait (input, set, bwrap, before, signals, ret_status, error))
     {
       said = *ret_status >= 0;
       if (!said)
-        become_supervisor (input, set, bwrap, had_children, error);
+        become_supervisor (input, set, bwrap, before, error);
     }
   sigprocmask (SIG_SETMASK, &old_mask, NULL);
   return said;

@@ -131,6 +131,68 @@ set_replaced (const PvPlan *plan, int which, GError **error)
   return pv_error_set (error, PV_ERROR_FAILED, "Cannot start the container: invalid message");
 }
 
+static gboolean
+was_there (char **before, const char *pid)
+{
+  return before != NULL && g_strv_contains ((const char *const *) before, pid);
+}
+
+/**
+ * pv_start_list_children:
+ *
+ * Returns: (transfer full) (array zero-terminated=1): the pids of this process's children, as text;
+ *  none if the kernel does not list them (without CONFIG_PROC_CHILDREN)
+ */
+char **
+pv_start_list_children (void)
+{
+  g_autofree char *text = NULL;
+
+  if (!g_file_get_contents ("/proc/thread-self/children", &text, NULL, NULL))
+    return g_new0 (char *, 1);
+  return g_strsplit (g_strstrip (text), " ", -1);
+}
+
+/**
+ * pv_start_end_orphans:
+ * @bwrap: the pid of bubblewrap, which is left alone
+ * @before: (array zero-terminated=1): the children that this process had before
+ *
+ * Bubblewrap's own child waits for a word from its parent, for ever if that one was killed before it
+ * gave it.  It has come to this process, a subreaper, as does whatever it leaves: end them.
+ */
+void
+pv_start_end_orphans (pid_t bwrap, char **before)
+{
+  gboolean found = TRUE;
+
+  while (found)
+    {
+      g_auto (GStrv) pids = pv_start_list_children ();
+
+      found = FALSE;
+      for (gsize i = 0; pids[i] != NULL; i++)
+        {
+          pid_t pid = (pid_t) g_ascii_strtoll (pids[i], NULL, 10);
+
+          if (pid <= 0 || pid == bwrap || was_there (before, pids[i]))
+            continue;
+          found = TRUE;
+          kill (pid, SIGKILL);
+          TEMP_FAILURE_RETRY (waitpid (pid, NULL, 0));
+        }
+    }
+}
+
+static gboolean
+was_killed (pid_t bwrap)
+{
+  siginfo_t info = { .si_pid = 0 };
+
+  return waitid (P_PID, (id_t) bwrap, &info, WEXITED | WNOHANG | WNOWAIT) == 0
+         && info.si_pid == bwrap && info.si_code != CLD_EXITED;
+}
+
 static void
 pass_on (int link, pid_t bwrap, int signals)
 {
@@ -139,10 +201,10 @@ pass_on (int link, pid_t bwrap, int signals)
 
   /* What the terminal sent went to the whole process group. */
   if (TEMP_FAILURE_RETRY (read (signals, &info, sizeof info)) != (ssize_t) sizeof info
-      || info.ssi_code == SI_KERNEL)
+      || info.ssi_signo == SIGCHLD || info.ssi_code == SI_KERNEL)
     return;
   message.value = (int32_t) info.ssi_signo;
-  TEMP_FAILURE_RETRY (send (link, &message, sizeof message, MSG_NOSIGNAL));
+  TEMP_FAILURE_RETRY (send (link, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT));
   /* It may be stuck, on a mount that does not answer. */
   if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT
       || info.ssi_signo == SIGHUP)
@@ -151,13 +213,8 @@ pass_on (int link, pid_t bwrap, int signals)
 
 /* Returns: what recv(2) says; 0: all who had the other end have gone */
 static ssize_t
-receive (int link, pid_t bwrap, PvMessage *ret_message)
+receive (int link, pid_t bwrap, char **before, int signals, PvMessage *ret_message)
 {
-  sigset_t passed_on;
-  pv_autofd signals = -1;
-
-  pv_protocol_list_signals (&passed_on);
-  signals = signalfd (-1, &passed_on, SFD_CLOEXEC | SFD_NONBLOCK);
   for (;;)
     {
       struct pollfd fds[] = {
@@ -170,6 +227,9 @@ receive (int link, pid_t bwrap, PvMessage *ret_message)
       if (fds[0].revents != 0)
         return TEMP_FAILURE_RETRY (recv (link, ret_message, sizeof *ret_message, 0));
       pass_on (link, bwrap, signals);
+      /* Nobody is there who could still start the program, and no message is on its way. */
+      if (was_killed (bwrap) && poll (fds, 1, 0) == 0)
+        pv_start_end_orphans (bwrap, before);
     }
 }
 
@@ -177,6 +237,8 @@ receive (int link, pid_t bwrap, PvMessage *ret_message)
  * pv_start_wait:
  * @set: (inout): this process's copy of the socket's inner end is closed
  * @bwrap: the pid of bubblewrap; it is waited for unless the program runs
+ * @before: (array zero-terminated=1): the children that this process had before
+ * @signals: a signalfd of what is passed on, and SIGCHLD
  * @ret_status: (out): -1: the program runs; else the exit status: it does not, and the supervisor
  *  inside has said why, or a signal ended bubblewrap
  *
@@ -185,15 +247,15 @@ receive (int link, pid_t bwrap, PvMessage *ret_message)
  * Returns: %FALSE with @error set if bubblewrap failed
  */
 gboolean
-pv_start_wait (const PvLaunchInput *input, PvFdSet *set, pid_t bwrap, int *ret_status,
-               GError **error)
+pv_start_wait (const PvLaunchInput *input, PvFdSet *set, pid_t bwrap, char **before, int signals,
+               int *ret_status, GError **error)
 {
   PvMessage message;
   ssize_t got;
 
   /* Or its end would not be seen. */
   pv_fd_clear (&set->link_inside);
-  got = receive (set->link_outside, bwrap, &message);
+  got = receive (set->link_outside, bwrap, before, signals, &message);
   *ret_status = -1;
   if (got == (ssize_t) sizeof message && message.kind == PV_MESSAGE_STARTED)
     return TRUE;

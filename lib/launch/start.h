@@ -9,5 +9,7 @@
 
 pid_t pv_start_bwrap (const PvLaunchInput *input, const PvFdSet *set, char **argv,
                       const sigset_t *mask, GError **error);
-gboolean pv_start_wait (const PvLaunchInput *input, PvFdSet *set, pid_t bwrap, int *ret_status,
-                        GError **error);
+gboolean pv_start_wait (const PvLaunchInput *input, PvFdSet *set, pid_t bwrap, char **before,
+                        int signals, int *ret_status, GError **error);
+char **pv_start_list_children (void);
+void pv_start_end_orphans (pid_t bwrap, char **before);

@@ -87,15 +87,26 @@ get_home_path (const PvHost *host)
 /**
  * pv_shares_check_home:
  * @kind: what the program has as its home
+ * @requests: (element-type PvShareRequest): what was asked for by name
  *
- * Returns: %FALSE with @error set (%PV_ERROR_USAGE) if another home would lie at a reserved path
+ * Returns: %FALSE with @error set (%PV_ERROR_USAGE) if another home would lie at a reserved path, or
+ *  if the user's own was asked for at its place
  */
 gboolean
-pv_shares_check_home (PvHomeKind kind, const PvHost *host, GError **error)
+pv_shares_check_home (PvHomeKind kind, const PvHost *host, const GPtrArray *requests,
+                      GError **error)
 {
   const char *dest = get_home_path (host);
   const char *reserved = kind != PV_HOME_SHARED ? pv_reserved_find (dest) : NULL;
 
+  for (guint i = 0; kind != PV_HOME_SHARED && i < requests->len; i++)
+    {
+      const PvShareRequest *request = g_ptr_array_index (requests, i);
+
+      if (strcmp (request->path->real, dest) == 0)
+        return pv_error_set (error, PV_ERROR_USAGE, "Cannot share \"%s\": another home folder is to be "
+                             "there", request->path->asked);
+    }
   if (reserved == NULL)
     return TRUE;
   pv_error_set (error, PV_ERROR_USAGE, "Cannot put a home folder at \"%s\": \"%s\" is reserved",
@@ -208,7 +219,7 @@ pv_shares_plan (const PvPlanInput *input, GPtrArray *notices, GError **error)
   const PvHost *host = input->host;
 
   if (!pv_shares_check (input->shares, error)
-      || !pv_shares_check_home (input->home_kind, host, error))
+      || !pv_shares_check_home (input->home_kind, host, input->shares, error))
     return NULL;
   add_requests (shares, input->shares);
 

@@ -25,7 +25,8 @@ typedef struct
 } PvShare;
 
 gboolean pv_shares_check (const GPtrArray *requests, GError **error);
-gboolean pv_shares_check_home (PvHomeKind kind, const PvHost *host, GError **error);
+gboolean pv_shares_check_home (PvHomeKind kind, const PvHost *host, const GPtrArray *requests,
+                               GError **error);
 GPtrArray *pv_shares_plan (const PvPlanInput *input, GPtrArray *notices, GError **error);
 gboolean pv_shares_reach_into (const GPtrArray *shares, const char *folder);
 gboolean pv_shares_cover (const GPtrArray *shares, const char *path);

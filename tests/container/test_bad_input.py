@@ -4,7 +4,9 @@
 
 import ctypes
 import os
+import pathlib
 import platform
+import shutil
 import signal
 import struct
 
@@ -244,6 +246,43 @@ class BwrapTest(BadInputCase):
             result = self.finish(process)
             self.assertEqual((result.status, result.out), (128 + number, b""), result.err)
             self.assertEqual(harness.list_descendants(os.getpid()), [])
+
+    def test_killed_while_its_child_waits(self):
+        """Nobody is left who could start the program, nor who waits for ever."""
+        self.timeout = 20
+        self.set_alarm()
+        self.ref.touch()
+        pipe = self.work / "pipe"
+        os.mkfifo(pipe)
+        shim = pathlib.Path(harness.PROBE).parent / "stop-bwrap.so"
+        environment = self.make_bwrap(
+            f"LD_PRELOAD='{shim}' PV_TEST_STOPPED='{pipe}' exec bwrap \"$@\"")
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            process = self.start("--runtime=scout", "--", "probe", environment=environment)
+            self.assertEqual(pipe.read_text(), "stopped\n")
+            process.send_signal(number)
+            result = self.finish(process)
+            self.assertEqual((result.status, result.out), (128 + number, b""), result.err)
+            self.assertEqual(harness.list_descendants(os.getpid()), [])
+
+    def test_supervisor_replaced(self):
+        """The one inside and the one outside are the same file, whatever an upgrade does."""
+        self.ref.touch()
+        folder = self.work / "libexec"
+        folder.mkdir()
+        source = os.environ.get("PV_LAUNCH_LIBEXECDIR")
+        if not source:
+            self.skipTest("PV_LAUNCH_LIBEXECDIR is not set")
+        shutil.copy(pathlib.Path(source, "pv-supervise"), folder)
+        pipe = self.work / "pipe"
+        os.mkfifo(pipe)
+        environment = self.make_bwrap(f"cat '{pipe}' >/dev/null\nexec bwrap \"$@\"")
+        environment["PV_LAUNCH_LIBEXECDIR"] = str(folder)
+        process = self.start("--runtime=scout", "--", "probe", "exit", "7",
+                             environment=environment)
+        with open(pipe, "w", encoding="ascii"):
+            (folder / "pv-supervise").unlink()
+        self.assertEqual(self.finish(process).status, 7)
 
     def test_no_helpers(self):
         self.ref.touch()

@@ -60,6 +60,32 @@ class HomeTest(harness.SurroundingsCase):
     def test_missing(self):
         self.assertEqual(self.probe("args", "a", environment={"HOME": "/no/such/home"}), "a\0")
 
+    def test_own_variables_count(self):
+        """Those that pressure-vessel has answer only what ours leave open."""
+        other = self.folder / "other"
+        other.mkdir()
+        (other / "file").write_text("elsewhere")
+        for environment, expected in (
+                ({"PRESSURE_VESSEL_HOME": other}, "elsewhere"),
+                ({"PV_LAUNCH_SHARE_HOME": 1, "PRESSURE_VESSEL_HOME": other}, "at home"),
+                ({"PV_LAUNCH_UNSHARE_HOME": 0, "PRESSURE_VESSEL_SHARE_HOME": 0}, "at home"),
+                ({"PV_LAUNCH_HOME": other, "PRESSURE_VESSEL_SHARE_HOME": 1}, "elsewhere")):
+            with self.subTest(environment):
+                variables = {name: str(value) for name, value in environment.items()}
+                self.assertEqual(self.probe("cat", f"{self.home}/file", environment=variables),
+                                 expected)
+
+    def test_contradictions(self):
+        other = self.folder / "other"
+        other.mkdir()
+        (self.folder / "text").touch()
+        for options, word in (
+                ([f"--home={other}", f"--filesystem={self.home}"], str(self.home)),
+                (["--unshare-home", f"--filesystem={self.home}"], str(self.home)),
+                ([f"--home={self.folder}/text"], "not a folder")):
+            with self.subTest(options):
+                self.assert_failed(self.run_launch("--runtime=scout", *options, "--", "probe"), word)
+
     def test_command_line_counts(self):
         """What it says of the home makes void all that the environment says of it."""
         other = self.folder / "other"

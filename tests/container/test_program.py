@@ -203,6 +203,12 @@ class LackingTest(harness.Case):
         shutil.copy("/bin/true", self.files / "bin/dynamic")
         self.assert_failed(self.run_program("script"), '"script"', "ld-linux", status=127)
 
+    def test_empty_element_of_path(self):
+        """It means the current folder, as for execvp(3)."""
+        shutil.copy(harness.PROBE, self.work / "here")
+        result = self.run_launch("--runtime=scout", "--setenv=PATH=:/bin", "--", "here", "exit", "5")
+        self.assertEqual(result.status, 5, result.err)
+
     def test_shell(self):
         """A text without #! is for /bin/sh, which is not there."""
         self.add_script("exit 3")

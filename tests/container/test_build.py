@@ -180,9 +180,9 @@ class UsageTest(BuildCase):
 
 class RootTest(BuildCase):
     def setUp(self):
-        super().setUp()
         if os.geteuid() != 0:
             self.skipTest("only root can become an ordinary user who exists nowhere else")
+        super().setUp()
         if why_no_build() is not None:
             self.skipTest(why_no_build())
 

@@ -391,6 +391,18 @@ pv_options_get_edits (const PvOptions *options, gboolean is_host)
 }
 
 /**
+ * pv_options_is_dry_run:
+ *
+ * Returns: whether the plan is only to be printed
+ */
+gboolean
+pv_options_is_dry_run (const PvOptions *options)
+{
+  return options->action == PV_ACTION_DRY_RUN_TEXT || options->action == PV_ACTION_DRY_RUN_JSON
+         || options->action == PV_ACTION_DRY_RUN_ARGV;
+}
+
+/**
  * pv_options_get_help:
  *
  * Returns: (transfer full): the text of `--help`, at most 80 columns wide

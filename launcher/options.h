@@ -65,6 +65,7 @@ typedef struct
 
 PvOptions *pv_options_parse (int argc, char **argv, char **environment, GError **error);
 void pv_options_free (PvOptions *options);
+gboolean pv_options_is_dry_run (const PvOptions *options);
 char *pv_options_get_help (void);
 GPtrArray *pv_options_get_edits (const PvOptions *options, gboolean is_host);
 

@@ -6,95 +6,15 @@
 
 #include "base/error.h"
 #include "dry-run.h"
-#include "helpers.h"
-#include "host/bwrap.h"
-#include "launch/launch.h"
 #include "lease.h"
 #include "plan/plan.h"
-#include "plan/shares.h"
-
-#include <sys/stat.h>
+#include "steps.h"
 
 /* Each takes some milliseconds; somebody who replaces a folder that often means to. */
 #define MAX_ATTEMPTS 64
 
 /* What bubblewrap itself did not find (its failures come with a hint) has most likely gone for good. */
 #define MAX_ATTEMPTS_OF_BWRAP 4
-
-static gboolean
-is_dry_run (const PvOptions *options)
-{
-  return options->action == PV_ACTION_DRY_RUN_TEXT || options->action == PV_ACTION_DRY_RUN_JSON
-         || options->action == PV_ACTION_DRY_RUN_ARGV;
-}
-
-static PvPlan *
-make_plan (const PvOptions *options, const PvHost *host, const PvRuntime *runtime,
-           const PvRuntimeContents *contents, const PvHostPath *home, GError **error)
-{
-  g_autoptr (GPtrArray) edits = pv_options_get_edits (options, runtime->layout == PV_LAYOUT_HOST);
-  const PvPlanInput input = {
-    .runtime = runtime,
-    .contents = contents,
-    .host = host,
-    .shares = options->shares,
-    .home_kind = options->home_kind,
-    .private_home = home,
-    .share_pid = options->share_pid,
-    .share_net = options->share_net,
-    .edits = edits,
-  };
-  PvPlan *plan = pv_plan_new (&input, error);
-
-  for (guint i = 0; plan != NULL && i < plan->notices->len; i++)
-    pv_warning ("%s", (const char *) g_ptr_array_index (plan->notices, i));
-  return plan;
-}
-
-static gboolean
-start (const PvOptions *options, const PvHost *host, const char *bwrap, const PvPlan *plan,
-       GPtrArray *leases, int *ret_status, GError **error)
-{
-  g_autofree char *supervise = pv_helper_get_path ("pv-supervise", host->environment);
-  const PvLaunchInput input = {
-    .plan = plan,
-    .bwrap = bwrap,
-    .supervise = supervise,
-    .environment = host->environment,
-    .leases = leases,
-    .pass_fds = options->pass_fds,
-    .program = options->program,
-  };
-
-  if (options->action == PV_ACTION_ONLY_PREPARE)
-    return TRUE;
-  return pv_launch_exec (&input, ret_status, error);
-}
-
-static PvHostPath *
-open_home (const char *path, GError **error)
-{
-  g_autoptr (PvHostPath) home = pv_host_path_open (path, error);
-  struct stat st;
-
-  if (home == NULL || (fstat (home->fd, &st) == 0 && S_ISDIR (st.st_mode)))
-    return g_steal_pointer (&home);
-  pv_error_set (error, PV_ERROR_USAGE, "Cannot use --home=%s: not a folder", path);
-  return NULL;
-}
-
-/* What can be refused without the runtime is refused before anything is locked or written. */
-static gboolean
-check (const PvOptions *options, const PvHost *host, PvHostPath **ret_home, char **ret_bwrap,
-       GError **error)
-{
-  if (!pv_shares_check (options->shares, error)
-      || !pv_shares_check_home (options->home_kind, host, options->shares, error))
-    return FALSE;
-  if (options->home != NULL && (*ret_home = open_home (options->home, error)) == NULL)
-    return FALSE;
-  return is_dry_run (options) || (*ret_bwrap = pv_bwrap_find (host->environment, error)) != NULL;
-}
 
 static gboolean
 run_once (const PvOptions *options, char **environment, int *ret_status, GError **error)
@@ -107,18 +27,18 @@ run_once (const PvOptions *options, char **environment, int *ret_status, GError 
   g_autoptr (PvPlan) plan = NULL;
   g_autofree char *bwrap = NULL;
 
-  if (host == NULL || !check (options, host, &home, &bwrap, error))
+  if (host == NULL || !pv_step_check (options, host, &home, &bwrap, error))
     return FALSE;
-  runtime = pv_lease_runtime (options, environment, !is_dry_run (options), leases, error);
+  runtime = pv_lease_runtime (options, environment, !pv_options_is_dry_run (options), leases, error);
   contents = runtime == NULL ? NULL : pv_runtime_contents_read (runtime, host->zone, error);
   if (contents == NULL)
     return FALSE;
-  plan = make_plan (options, host, runtime, contents, home, error);
+  plan = pv_step_plan (options, host, runtime, contents, home, error);
   if (plan == NULL)
     return FALSE;
-  if (is_dry_run (options))
+  if (pv_options_is_dry_run (options))
     return pv_dry_run_print (options, host, runtime, plan, error);
-  return start (options, host, bwrap, plan, leases, ret_status, error);
+  return pv_step_start (options, host, bwrap, plan, leases, ret_status, error);
 }
 
 /**

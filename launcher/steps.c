@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The steps of a launch that turn options into what the layers want. */
+#include "steps.h"
+
+#include "base/error.h"
+#include "helpers.h"
+#include "host/bwrap.h"
+#include "launch/launch.h"
+#include "plan/plan.h"
+#include "plan/shares.h"
+
+#include <sys/stat.h>
+
+/**
+ * pv_step_plan:
+ *
+ * Returns: (transfer full): the plan, after its notices have been said; or %NULL with @error set
+ */
+PvPlan *
+pv_step_plan (const PvOptions *options, const PvHost *host, const PvRuntime *runtime,
+              const PvRuntimeContents *contents, const PvHostPath *home, GError **error)
+{
+  g_autoptr (GPtrArray) edits = pv_options_get_edits (options, runtime->layout == PV_LAYOUT_HOST);
+  const PvPlanInput input = {
+    .runtime = runtime,
+    .contents = contents,
+    .host = host,
+    .shares = options->shares,
+    .home_kind = options->home_kind,
+    .private_home = home,
+    .share_pid = options->share_pid,
+    .share_net = options->share_net,
+    .edits = edits,
+  };
+  PvPlan *plan = pv_plan_new (&input, error);
+
+  for (guint i = 0; plan != NULL && i < plan->notices->len; i++)
+    pv_warning ("%s", (const char *) g_ptr_array_index (plan->notices, i));
+  return plan;
+}
+
+/**
+ * pv_step_start:
+ * @bwrap: (type filename): bubblewrap
+ * @leases: (element-type PvLock): what is held as long as the container lives
+ *
+ * Returns: as pv_launch_exec()
+ */
+gboolean
+pv_step_start (const PvOptions *options, const PvHost *host, const char *bwrap, const PvPlan *plan,
+               GPtrArray *leases, int *ret_status, GError **error)
+{
+  g_autofree char *supervise = pv_helper_get_path ("pv-supervise", host->environment);
+  const PvLaunchInput input = {
+    .plan = plan,
+    .bwrap = bwrap,
+    .supervise = supervise,
+    .environment = host->environment,
+    .leases = leases,
+    .pass_fds = options->pass_fds,
+    .program = options->program,
+  };
+
+  if (options->action == PV_ACTION_ONLY_PREPARE)
+    return TRUE;
+  return pv_launch_exec (&input, ret_status, error);
+}
+
+static PvHostPath *
+open_home (const char *path, GError **error)
+{
+  g_autoptr (PvHostPath) home = pv_host_path_open (path, error);
+  struct stat st;
+
+  if (home == NULL || (fstat (home->fd, &st) == 0 && S_ISDIR (st.st_mode)))
+    return g_steal_pointer (&home);
+  pv_error_set (error, PV_ERROR_USAGE, "Cannot use --home=%s: not a folder", path);
+  return NULL;
+}
+
+/**
+ * pv_step_check:
+ * @ret_home: (out) (nullable): the private home
+ * @ret_bwrap: (out) (type filename): bubblewrap; not looked for if the plan is only printed
+ *
+ * What can be refused without the runtime is refused before anything is locked or written.
+ *
+ * Returns: %FALSE with @error set
+ */
+gboolean
+pv_step_check (const PvOptions *options, const PvHost *host, PvHostPath **ret_home,
+               char **ret_bwrap, GError **error)
+{
+  if (!pv_shares_check (options->shares, error)
+      || !pv_shares_check_home (options->home_kind, host, options->shares, error))
+    return FALSE;
+  if (options->home != NULL && (*ret_home = open_home (options->home, error)) == NULL)
+    return FALSE;
+  return pv_options_is_dry_run (options) || (*ret_bwrap = pv_bwrap_find (host->environment, error)) != NULL;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "host/host.h"
+#include "options.h"
+#include "runtime/contents.h"
+#include "runtime/runtime.h"
+
+gboolean pv_step_check (const PvOptions *options, const PvHost *host, PvHostPath **ret_home,
+                        char **ret_bwrap, GError **error);
+PvPlan *pv_step_plan (const PvOptions *options, const PvHost *host, const PvRuntime *runtime,
+                      const PvRuntimeContents *contents, const PvHostPath *home, GError **error);
+gboolean pv_step_start (const PvOptions *options, const PvHost *host, const char *bwrap,
+                        const PvPlan *plan, GPtrArray *leases, int *ret_status, GError **error);

@@ -3,17 +3,13 @@
 #include "options.h"
 
 #include "base/error.h"
-#include "base/fd.h"
-#include "option-table.h"
+#include "option-values.h"
 #include "plan/print.h"
 
-#include <errno.h>
 #include <string.h>
 
-#define DEFAULT_LOCK_TIMEOUT "30"
-
-/* Longer than any session, and no overflow in milliseconds. */
-#define MAX_SECONDS 1000000
+/* Seconds. */
+#define DEFAULT_LOCK_TIMEOUT 30
 
 static void
 share_free (gpointer data)
@@ -53,68 +49,12 @@ pv_options_free (PvOptions *options)
 }
 
 static gboolean
-set_invalid (GError **error, const PvOptionValue *values, PvOptionId id, const char *text,
-             const char *reason)
-{
-  const char *source = values[id].source;
-
-  if (g_strcmp0 (source, "argv") == 0)
-    return pv_error_set (error, PV_ERROR_USAGE, "Cannot use --%s=%s: %s", pv_option_get_name (id),
-                         text, reason);
-  return pv_error_set (error, PV_ERROR_USAGE, "Cannot use --%s=%s (from %s): %s",
-                       pv_option_get_name (id), text, source, reason);
-}
-
-/* Returns: whether what was said is a yes; @fallback if nothing was said */
-static gboolean
-get_boolean (const PvOptionValue *values, PvOptionId id, gboolean fallback, gboolean *ret_value,
-             GError **error)
-{
-  const char *text = pv_option_value_get (values, id);
-
-  *ret_value = text != NULL ? strcmp (text, "1") == 0 : fallback;
-  if (text != NULL && !*ret_value && strcmp (text, "0") != 0)
-    return set_invalid (error, values, id, text, "it must be 0 or 1");
-  return TRUE;
-}
-
-/* Returns: the index in @choices; 0 if nothing was said */
-static gboolean
-get_choice (const PvOptionValue *values, PvOptionId id, const char *const *choices,
-            guint *ret_index, GError **error)
-{
-  const char *text = pv_option_value_get (values, id);
-  g_autofree char *all = g_strjoinv (", ", (char **) choices);
-  g_autofree char *reason = g_strdup_printf ("it must be one of %s", all);
-
-  *ret_index = 0;
-  if (text == NULL)
-    return TRUE;
-  for (guint i = 0; choices[i] != NULL; i++)
-    {
-      if (strcmp (choices[i], text) == 0)
-        {
-          *ret_index = i;
-          return TRUE;
-        }
-    }
-  return set_invalid (error, values, id, text, reason);
-}
-
-static gboolean
 parse_lock_timeout (PvOptions *self, const PvOptionValue *values, GError **error)
 {
-  const char *text = pv_option_value_get (values, PV_OPTION_LOCK_TIMEOUT);
-  char *end;
   double seconds;
 
-  if (text == NULL)
-    text = DEFAULT_LOCK_TIMEOUT;
-  seconds = g_ascii_strtod (text, &end);
-  if (end == text || *end != '\0' || text[strspn (text, "0123456789.")] != '\0'
-      || !(seconds >= 0 && seconds <= MAX_SECONDS))
-    return set_invalid (error, values, PV_OPTION_LOCK_TIMEOUT, text,
-                        "it must be a number of seconds");
+  if (!pv_option_get_seconds (values, PV_OPTION_LOCK_TIMEOUT, DEFAULT_LOCK_TIMEOUT, &seconds, error))
+    return FALSE;
   self->lock_timeout_ms = (int) (seconds * 1000);
   return TRUE;
 }
@@ -125,12 +65,12 @@ parse_log_level (PvOptions *self, const PvOptionValue *values, GError **error)
   const char *text = pv_option_value_get (values, PV_OPTION_LOG_LEVEL);
   gboolean verbose;
 
-  if (!get_boolean (values, PV_OPTION_VERBOSE, FALSE, &verbose, error))
+  if (!pv_option_get_boolean (values, PV_OPTION_VERBOSE, FALSE, &verbose, error))
     return FALSE;
   self->log_level = verbose ? PV_LOG_INFO : PV_LOG_WARNING;
   if (text != NULL && !pv_log_level_from_string (text, &self->log_level))
-    return set_invalid (error, values, PV_OPTION_LOG_LEVEL, text,
-                        "it must be one of error, warning, info, debug");
+    return pv_option_set_invalid (error, values, PV_OPTION_LOG_LEVEL, text,
+                                  "it must be one of error, warning, info, debug");
   return TRUE;
 }
 
@@ -140,17 +80,17 @@ parse_home (PvOptions *self, const PvOptionValue *values, GError **error)
   const char *home = pv_option_value_get (values, PV_OPTION_HOME);
   gboolean share;
 
-  if (!get_boolean (values, PV_OPTION_SHARE_HOME, TRUE, &share, error))
+  if (!pv_option_get_boolean (values, PV_OPTION_SHARE_HOME, TRUE, &share, error))
     return FALSE;
   self->home_kind = share ? PV_HOME_SHARED : PV_HOME_EMPTY;
   if (home == NULL)
     return TRUE;
 
   if (home[0] != '/')
-    return set_invalid (error, values, PV_OPTION_HOME, home, "it is not an absolute path");
+    return pv_option_set_invalid (error, values, PV_OPTION_HOME, home, "it is not an absolute path");
   if (share && pv_option_value_get (values, PV_OPTION_SHARE_HOME) != NULL)
-    return set_invalid (error, values, PV_OPTION_HOME, home,
-                        "--share-home asks for the user's own");
+    return pv_option_set_invalid (error, values, PV_OPTION_HOME, home,
+                                  "--share-home asks for the user's own");
   self->home_kind = PV_HOME_PRIVATE;
   self->home = g_strdup (home);
   return TRUE;
@@ -171,11 +111,12 @@ parse_filesystems (PvOptions *self, const PvOptionValue *values, GError **error)
       PvHostPath *host_path;
 
       if (path[0] != '/')
-        return set_invalid (error, values, PV_OPTION_FILESYSTEM, text,
-                            "it is not an absolute path");
+        return pv_option_set_invalid (error, values, PV_OPTION_FILESYSTEM, text,
+                                      "it is not an absolute path");
       host_path = pv_host_path_open (path, &local_error);
       if (host_path == NULL)
-        return set_invalid (error, values, PV_OPTION_FILESYSTEM, text, local_error->message);
+        return pv_option_set_invalid (error, values, PV_OPTION_FILESYSTEM, text,
+                                      local_error->message);
       share = g_new0 (PvShareRequest, 1);
       share->path = host_path;
       share->read_only = read_only;
@@ -191,17 +132,10 @@ parse_pass_fds (PvOptions *self, const PvOptionValue *values, GError **error)
 
   for (guint i = 0; i < said->len; i++)
     {
-      const char *text = g_ptr_array_index (said, i);
-      guint64 number;
-      int fd;
+      int fd = pv_option_parse_fd (values, PV_OPTION_PASS_FD, g_ptr_array_index (said, i), error);
 
-      if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXINT, &number, NULL))
-        return set_invalid (error, values, PV_OPTION_PASS_FD, text,
-                            "it is not a file descriptor's number");
-      fd = (int) number;
-      if (!pv_fd_is_open (fd))
-        return set_invalid (error, values, PV_OPTION_PASS_FD, text,
-                            "no such file descriptor is open");
+      if (fd < 0)
+        return FALSE;
       /* The standard ones are passed in any case. */
       if (fd > 2)
         g_array_append_val (self->pass_fds, fd);
@@ -220,9 +154,9 @@ add_edits (GPtrArray *edits, const PvOptionValue *values, PvOptionId id, gboolea
       g_autofree char *name = NULL;
 
       if (has_value && (equals == NULL || equals == text))
-        return set_invalid (error, values, id, text, "it must have the form VAR=VALUE");
+        return pv_option_set_invalid (error, values, id, text, "it must have the form VAR=VALUE");
       if (!has_value && (equals != NULL || text[0] == '\0'))
-        return set_invalid (error, values, id, text, "it must be the name of a variable");
+        return pv_option_set_invalid (error, values, id, text, "it must be the name of a variable");
       name = has_value ? g_strndup (text, (gsize) (equals - text)) : g_strdup (text);
       pv_environment_edit (edits, name, has_value ? equals + 1 : NULL, "asked for");
     }
@@ -244,9 +178,9 @@ parse_action (PvOptions *self, const PvOptionValue *values, GError **error)
   gboolean only_prepare, test;
   guint format;
 
-  if (!get_boolean (values, PV_OPTION_ONLY_PREPARE, FALSE, &only_prepare, error)
-      || !get_boolean (values, PV_OPTION_TEST, FALSE, &test, error)
-      || !get_choice (values, PV_OPTION_DRY_RUN, formats, &format, error))
+  if (!pv_option_get_boolean (values, PV_OPTION_ONLY_PREPARE, FALSE, &only_prepare, error)
+      || !pv_option_get_boolean (values, PV_OPTION_TEST, FALSE, &test, error)
+      || !pv_option_get_choice (values, PV_OPTION_DRY_RUN, formats, &format, error))
     return FALSE;
 
   if (test && only_prepare)
@@ -274,9 +208,9 @@ parse_values (PvOptions *self, const PvOptionValue *values, GError **error)
 
   self->runtime = g_strdup (runtime != NULL ? runtime : "");
   self->runtime_base = g_strdup (pv_option_value_get (values, PV_OPTION_RUNTIME_BASE));
-  if (!get_choice (values, PV_OPTION_LOCK_ON_REMOTE, policies, &policy, error)
-      || !get_boolean (values, PV_OPTION_SHARE_PID, TRUE, &self->share_pid, error)
-      || !get_boolean (values, PV_OPTION_UNSHARE_NET, FALSE, &unshare_net, error))
+  if (!pv_option_get_choice (values, PV_OPTION_LOCK_ON_REMOTE, policies, &policy, error)
+      || !pv_option_get_boolean (values, PV_OPTION_SHARE_PID, TRUE, &self->share_pid, error)
+      || !pv_option_get_boolean (values, PV_OPTION_UNSHARE_NET, FALSE, &unshare_net, error))
     return FALSE;
   self->lock_on_remote = (PvRemotePolicy) policy;
   self->share_net = !unshare_net;

@@ -42,11 +42,17 @@ get_command_line (int pid)
   return g_strndup (text, MIN (length, 100));
 }
 
+typedef struct
+{
+  const PvOptions *options;
+  const PvReport *report;
+} Waiting;
+
 /* Whoever waits says so. */
 static void
 say_waiting (const char *path, PvLockMode mode, int holder, gpointer data)
 {
-  const PvOptions *options = data;
+  const Waiting *waiting = data;
   g_autofree char *who = NULL;
 
   if (holder > 0)
@@ -55,7 +61,8 @@ say_waiting (const char *path, PvLockMode mode, int holder, gpointer data)
 
       who = g_strdup_printf (", which process %d (%s) has locked", holder, command);
     }
-  pv_warning ("Waiting up to %g s for the lock \"%s\"%s", options->lock_timeout_ms / 1000.0, path,
+  pv_report_waiting (waiting->report, path, holder);
+  pv_warning ("Waiting up to %g s for the lock \"%s\"%s", waiting->options->lock_timeout_ms / 1000.0, path,
               who != NULL ? who : ", which another process has locked exclusively");
 }
 
@@ -102,9 +109,25 @@ accept_without_lock (const PvOptions *options, const PvRuntime *runtime, const G
   return TRUE;
 }
 
+/* Only for who wants to know before there is a lock to wait for. */
+static gboolean
+report_resolved (const PvReport *report, const PvRuntimeName *name, GError **error)
+{
+  g_autoptr (PvRuntime) runtime = NULL;
+
+  if (report->fd < 0)
+    return TRUE;
+  runtime = pv_runtime_look_up (name, error);
+  if (runtime == NULL)
+    return FALSE;
+  pv_report_resolved (report, runtime);
+  return TRUE;
+}
+
 /**
  * pv_lease_runtime:
  * @options: what the user asked for
+ * @report: whom to tell
  * @environment: (array zero-terminated=1): of the caller
  * @lock: %FALSE: only look, take no lock and write nothing
  * @leases: (inout) (element-type PvLock): gets the runtime's lock, if there is one
@@ -112,14 +135,15 @@ accept_without_lock (const PvOptions *options, const PvRuntime *runtime, const G
  * Returns: (transfer full): the runtime, or %NULL with @error set
  */
 PvRuntime *
-pv_lease_runtime (const PvOptions *options, char **environment, gboolean lock, GPtrArray *leases,
-                  GError **error)
+pv_lease_runtime (const PvOptions *options, const PvReport *report, char **environment,
+                  gboolean lock, GPtrArray *leases, GError **error)
 {
+  Waiting waiting = { .options = options, .report = report };
   g_auto (GStrv) store_dirs = pv_store_get_dirs (environment);
   const PvLockWait wait = {
     .timeout_ms = options->lock_timeout_ms,
     .on_wait = say_waiting,
-    .data = (gpointer) options,
+    .data = &waiting,
   };
   g_autoptr (PvRuntime) runtime = NULL;
   g_autoptr (PvLock) held = NULL;
@@ -136,6 +160,8 @@ pv_lease_runtime (const PvOptions *options, char **environment, gboolean lock, G
   if (!lock)
     return pv_runtime_look_up (&name, error);
 
+  if (!report_resolved (report, &name, error))
+    return NULL;
   runtime = pv_runtime_acquire (&name, &wait, &held, &why_not, error);
   if (runtime == NULL || !accept_without_lock (options, runtime, why_not, error))
     return NULL;
@@ -145,5 +171,6 @@ pv_lease_runtime (const PvOptions *options, char **environment, gboolean lock, G
         return NULL;
       g_ptr_array_add (leases, g_steal_pointer (&held));
     }
+  pv_report_locked (report, leases);
   return g_steal_pointer (&runtime);
 }

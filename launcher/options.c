@@ -6,6 +6,7 @@
 #include "option-values.h"
 #include "plan/print.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 /* Seconds. */
@@ -144,6 +145,38 @@ parse_pass_fds (PvOptions *self, const PvOptionValue *values, GError **error)
 }
 
 static gboolean
+parse_status_fd (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  const char *text = pv_option_value_get (values, PV_OPTION_STATUS_FD);
+
+  if (text == NULL)
+    return TRUE;
+  self->status_fd = pv_option_parse_fd (values, PV_OPTION_STATUS_FD, text, error);
+  if (self->status_fd < 0)
+    return FALSE;
+  if ((fcntl (self->status_fd, F_GETFL) & O_ACCMODE) != O_RDONLY)
+    return TRUE;
+  return pv_option_set_invalid (error, values, PV_OPTION_STATUS_FD, text,
+                                "it is open for reading only");
+}
+
+/* What becomes of the container when somebody has ended: the caller, or the program. */
+static gboolean
+parse_ends (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  double seconds, idle;
+
+  if (!pv_option_get_boolean (values, PV_OPTION_EXIT_WITH_PARENT, FALSE, &self->exit_with_parent,
+                              error)
+      || !pv_option_get_seconds (values, PV_OPTION_TERMINATE_TIMEOUT, -1, &seconds, error)
+      || !pv_option_get_seconds (values, PV_OPTION_TERMINATE_IDLE_TIMEOUT, 0, &idle, error))
+    return FALSE;
+  self->terminate_ms = seconds < 0 ? -1 : (int) (seconds * 1000);
+  self->terminate_idle_ms = (int) (idle * 1000);
+  return TRUE;
+}
+
+static gboolean
 add_edits (GPtrArray *edits, const PvOptionValue *values, PvOptionId id, gboolean has_value,
            GError **error)
 {
@@ -215,7 +248,8 @@ parse_values (PvOptions *self, const PvOptionValue *values, GError **error)
   self->lock_on_remote = (PvRemotePolicy) policy;
   self->share_net = !unshare_net;
   /* File descriptors come first: nothing of ours must be open when they are checked. */
-  return parse_pass_fds (self, values, error) && parse_lock_timeout (self, values, error)
+  return parse_pass_fds (self, values, error) && parse_status_fd (self, values, error)
+         && parse_ends (self, values, error) && parse_lock_timeout (self, values, error)
          && parse_log_level (self, values, error) && parse_home (self, values, error)
          && parse_filesystems (self, values, error) && parse_edits (self, values, error);
 }
@@ -268,6 +302,7 @@ pv_options_parse (int argc, char **argv, char **environment, GError **error)
   g_autoptr (PvOptionValue) values = NULL;
   int first_word;
 
+  self->status_fd = -1;
   self->shares = g_ptr_array_new_with_free_func (share_free);
   self->pass_fds = g_array_new (FALSE, FALSE, sizeof (int));
   self->edits = pv_environment_edits_new ();

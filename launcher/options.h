@@ -37,6 +37,11 @@ typedef enum
  * @home: (type filename) (nullable): the private one
  * @share_pid, @share_net: whether these namespaces are the host's
  * @pass_fds: (element-type int): fds that the program gets; all of them are open
+ * @status_fd: where to write what happens, or -1
+ * @exit_with_parent: whether the program is to end with the caller
+ * @terminate_ms: how long what the program leaves may take to end once it is asked to; 0: it is
+ *  killed at once; negative: it is left alone
+ * @terminate_idle_ms: how long it may stay before it is asked
  * @edits: (element-type PvEnvironmentEdit): --setenv and --unsetenv
  * @edits_if_host: (element-type PvEnvironmentEdit): --env-if-host
  * @log_level: how much to say
@@ -56,6 +61,10 @@ typedef struct
   gboolean share_pid;
   gboolean share_net;
   GArray *pass_fds;
+  int status_fd;
+  gboolean exit_with_parent;
+  int terminate_ms;
+  int terminate_idle_ms;
   GPtrArray *edits;
   GPtrArray *edits_if_host;
   PvLogLevel log_level;

@@ -17,7 +17,8 @@
 #define MAX_ATTEMPTS_OF_BWRAP 4
 
 static gboolean
-run_once (const PvOptions *options, char **environment, int *ret_status, GError **error)
+run_once (const PvOptions *options, const PvReport *report, char **environment, int *ret_status,
+          GError **error)
 {
   g_autoptr (GPtrArray) leases = pv_leases_new ();
   g_autoptr (PvHost) host = pv_host_gather (environment, error);
@@ -29,7 +30,8 @@ run_once (const PvOptions *options, char **environment, int *ret_status, GError 
 
   if (host == NULL || !pv_step_check (options, host, &home, &bwrap, error))
     return FALSE;
-  runtime = pv_lease_runtime (options, environment, !pv_options_is_dry_run (options), leases, error);
+  runtime = pv_lease_runtime (options, report, environment, !pv_options_is_dry_run (options), leases,
+                              error);
   contents = runtime == NULL ? NULL : pv_runtime_contents_read (runtime, host->zone, error);
   if (contents == NULL)
     return FALSE;
@@ -38,12 +40,13 @@ run_once (const PvOptions *options, char **environment, int *ret_status, GError 
     return FALSE;
   if (pv_options_is_dry_run (options))
     return pv_dry_run_print (options, host, runtime, plan, error);
-  return pv_step_start (options, host, bwrap, plan, leases, ret_status, error);
+  return pv_step_start (options, report, host, bwrap, plan, leases, ret_status, error);
 }
 
 /**
  * pv_pipeline_run:
  * @options: what the user asked for
+ * @report: whom to tell how far it is
  * @environment: (array zero-terminated=1): of the caller
  * @ret_status: (out): the exit status
  *
@@ -55,7 +58,8 @@ run_once (const PvOptions *options, char **environment, int *ret_status, GError 
  *  the process becomes `pv-supervise`.
  */
 gboolean
-pv_pipeline_run (const PvOptions *options, char **environment, int *ret_status, GError **error)
+pv_pipeline_run (const PvOptions *options, const PvReport *report, char **environment,
+                 int *ret_status, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
 
@@ -63,7 +67,7 @@ pv_pipeline_run (const PvOptions *options, char **environment, int *ret_status, 
   for (int i = 0; i < MAX_ATTEMPTS; i++)
     {
       g_clear_error (&local_error);
-      if (run_once (options, environment, ret_status, &local_error))
+      if (run_once (options, report, environment, ret_status, &local_error))
         return TRUE;
       if (!g_error_matches (local_error, PV_ERROR, PV_ERROR_CHANGED)
           || (pv_error_get_hint (local_error) != NULL && i + 1 >= MAX_ATTEMPTS_OF_BWRAP))

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "options.h"
+#include "report.h"
 
-gboolean pv_pipeline_run (const PvOptions *options, char **environment, int *ret_status,
-                          GError **error);
+gboolean pv_pipeline_run (const PvOptions *options, const PvReport *report, char **environment,
+                          int *ret_status, GError **error);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "launch/protocol.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ print (const char *text, GError **error)
 }
 
 static gboolean
-run (int argc, char **argv, int *ret_status, GError **error)
+run (int argc, char **argv, PvReport *report, int *ret_status, GError **error)
 {
   g_autoptr (PvOptions) options = NULL;
 
@@ -41,21 +42,27 @@ run (int argc, char **argv, int *ret_status, GError **error)
   if (options->action == PV_ACTION_VERSION)
     return print ("pv-launch " PV_VERSION "\n", error);
 
+  report->fd = options->status_fd;
   pv_log_set_level (options->log_level);
   return pv_fd_close_on_exec_above_stdio (error)
-         && pv_pipeline_run (options, environ, ret_status, error);
+         && pv_pipeline_run (options, report, environ, ret_status, error);
 }
 
 int
 main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
+  PvReport report = { .fd = -1, .began = pv_protocol_now () };
   int status;
 
   pv_log_init ("pv-launch");
   /* Where the caller ignores it, nobody could be waited for. */
   signal (SIGCHLD, SIG_DFL);
-  if (run (argc, argv, &status, &error))
+  if (!run (argc, argv, &report, &status, &error))
+    status = STATUS_FAILED;
+  if (status != EXIT_SUCCESS)
+    pv_report_failed (&report, status, error);
+  if (error == NULL)
     return status;
   pv_log_error (error);
   return STATUS_FAILED;

@@ -39,16 +39,24 @@ pv_step_plan (const PvOptions *options, const PvHost *host, const PvRuntime *run
   return plan;
 }
 
+static void
+report_started (pid_t program, gpointer report)
+{
+  pv_report_started (report, program);
+}
+
 /**
  * pv_step_start:
+ * @report: whom to tell that the program runs
  * @bwrap: (type filename): bubblewrap
  * @leases: (element-type PvLock): what is held as long as the container lives
  *
  * Returns: as pv_launch_exec()
  */
 gboolean
-pv_step_start (const PvOptions *options, const PvHost *host, const char *bwrap, const PvPlan *plan,
-               GPtrArray *leases, int *ret_status, GError **error)
+pv_step_start (const PvOptions *options, const PvReport *report, const PvHost *host,
+               const char *bwrap, const PvPlan *plan, GPtrArray *leases, int *ret_status,
+               GError **error)
 {
   g_autofree char *supervise = pv_helper_get_path ("pv-supervise", host->environment);
   const PvLaunchInput input = {
@@ -59,6 +67,13 @@ pv_step_start (const PvOptions *options, const PvHost *host, const char *bwrap, 
     .leases = leases,
     .pass_fds = options->pass_fds,
     .program = options->program,
+    .terminate_ms = options->terminate_ms,
+    .terminate_idle_ms = options->terminate_idle_ms,
+    .exit_with_parent = options->exit_with_parent,
+    .status_fd = report->fd,
+    .began = report->began,
+    .on_started = report_started,
+    .data = (gpointer) report,
   };
 
   if (options->action == PV_ACTION_ONLY_PREPARE)

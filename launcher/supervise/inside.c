@@ -6,6 +6,7 @@
 #include "supervise/nodes.h"
 #include "supervise/orders.h"
 #include "supervise/program.h"
+#include "supervise/supervision.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,19 +23,17 @@
 
 /**
  * PvInside:
- * @program: its pid; 0 once it has been waited for
- * @status: its exit status
+ * @supervision: what is done by whoever is the program's parent
  * @link: the socket to the supervisor outside; -1 once that one has gone
- * @signals: a signalfd
- * @has_children: whether anything is left in the container
+ * @exit_with_parent: whether the program is asked to end when that one has gone
+ * @reported: whether that one knows the status
  */
 typedef struct
 {
-  pid_t program;
-  int status;
+  PvSupervision supervision;
   int link;
-  int signals;
-  bool has_children;
+  bool exit_with_parent;
+  bool reported;
 } PvInside;
 
 /* Bubblewrap 0.8 takes paths: what lies there now must be what was resolved. */
@@ -67,14 +66,16 @@ take_leases (const PvOrders *orders)
   return true;
 }
 
+/* Not SIGCONT: it wakes this process, and the one outside says when the program is to have it. */
 static int
-block_signals (sigset_t *ret_old_mask)
+block_signals (void)
 {
   sigset_t watched;
 
   pv_protocol_list_signals (&watched);
+  sigdelset (&watched, SIGCONT);
   sigaddset (&watched, SIGCHLD);
-  sigprocmask (SIG_BLOCK, &watched, ret_old_mask);
+  sigprocmask (SIG_BLOCK, &watched, NULL);
   return signalfd (-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -83,7 +84,7 @@ block_signals (sigset_t *ret_old_mask)
 static bool
 sort_out_fds (const PvOrders *orders, int signals)
 {
-  int *wanted = calloc ((size_t) (orders->n_leases + orders->n_kept + 2), sizeof *wanted);
+  int *wanted = calloc ((size_t)(orders->n_leases + orders->n_kept + 2), sizeof *wanted);
   size_t n_wanted = 0;
 
   if (wanted == NULL)
@@ -114,43 +115,7 @@ drop_kept_fds (const PvOrders *orders)
 }
 
 static void
-reap (PvInside *self)
-{
-  int status;
-  pid_t pid;
-
-  while ((pid = waitpid (-1, &status, WNOHANG)) > 0)
-    {
-      if (pid != self->program)
-        continue;
-      self->program = 0;
-      self->status = pv_status_from_wait (status);
-    }
-  self->has_children = pid == 0 || errno != ECHILD;
-}
-
-static void
-pass_on (const PvInside *self, int number)
-{
-  if (self->program > 0)
-    kill (self->program, number);
-}
-
-static void
-handle_signal (PvInside *self)
-{
-  struct signalfd_siginfo info;
-
-  if (PV_RETRY (read (self->signals, &info, sizeof info)) != (long) sizeof info)
-    return;
-  if (info.ssi_signo == SIGCHLD)
-    reap (self);
-  else if (info.ssi_code != SI_KERNEL)
-    pass_on (self, (int) info.ssi_signo);
-}
-
-static void
-handle_message (PvInside *self)
+handle_messages (PvInside *self)
 {
   PvMessage message;
   int result;
@@ -158,38 +123,57 @@ handle_message (PvInside *self)
   while ((result = pv_message_receive (self->link, &message)) > 0)
     {
       if (message.kind == PV_MESSAGE_SIGNAL)
-        pass_on (self, message.value);
+        pv_supervision_signal (&self->supervision, message.value);
     }
-  if (result < 0)
+  if (result == 0)
+    return;
+  close (self->link);
+  self->link = -1;
+  if (self->exit_with_parent)
+    pv_supervision_signal (&self->supervision, SIGTERM);
+}
+
+static void
+wait_for_change (PvInside *self)
+{
+  PvSupervision *supervision = &self->supervision;
+  struct pollfd fds[] = {
+    { .fd = supervision->signals, .events = POLLIN },
+    { .fd = self->link, .events = POLLIN },
+  };
+  int number;
+
+  if (poll (fds, 2, pv_supervision_get_timeout (supervision)) < 0)
     {
-      close (self->link);
-      self->link = -1;
+      /* To give up would be to let go of the leases. */
+      nanosleep (&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+      pv_supervision_reap (supervision);
+      return;
     }
+  if (fds[1].revents != 0)
+    handle_messages (self);
+  while (pv_supervision_next_signal (supervision, &number))
+    {
+      if (number != 0)
+        pv_supervision_signal (supervision, number);
+    }
+  pv_supervision_tick (supervision);
 }
 
 /* Until the last descendant has gone: it uses the runtime as well. */
 static void
 wait_for_end (PvInside *self)
 {
-  reap (self);
-  while (self->has_children)
-    {
-      struct pollfd fds[] = {
-        { .fd = self->signals, .events = POLLIN },
-        { .fd = self->link, .events = POLLIN },
-      };
+  PvSupervision *supervision = &self->supervision;
 
-      if (poll (fds, 2, -1) < 0)
-        {
-          /* To give up would be to let go of the leases. */
-          nanosleep (&(struct timespec) { .tv_nsec = 10000000 }, NULL);
-          reap (self);
-          continue;
-        }
-      if (fds[1].revents != 0)
-        handle_message (self);
-      if (fds[0].revents != 0)
-        handle_signal (self);
+  pv_supervision_reap (supervision);
+  for (;;)
+    {
+      if (supervision->status >= 0 && !self->reported)
+        self->reported = pv_message_send (self->link, PV_MESSAGE_EXITED, supervision->status);
+      if (!supervision->has_children)
+        return;
+      wait_for_change (self);
     }
 }
 
@@ -203,9 +187,14 @@ fail (int link, int status)
 static int
 run (const PvOrders *orders)
 {
-  PvInside self = { .link = orders->link, .has_children = true };
-  sigset_t old_mask;
+  static PvInside self = { .supervision = { .status = -1 } };
+  PvSupervision *supervision = &self.supervision;
   int status;
+
+  self.link = orders->link;
+  self.exit_with_parent = orders->exit_with_parent;
+  supervision->escalation.idle_ms = orders->terminate_idle_ms;
+  supervision->escalation.terminate_ms = orders->terminate_ms;
 
   for (int i = 0; i < orders->n_expected; i++)
     {
@@ -218,28 +207,29 @@ run (const PvOrders *orders)
     return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
 
   prctl (PR_SET_CHILD_SUBREAPER, 1);
-  self.signals = block_signals (&old_mask);
-  if (self.signals < 0 || !sort_out_fds (orders, self.signals))
+  supervision->signals = block_signals ();
+  if (supervision->signals < 0 || !sort_out_fds (orders, supervision->signals))
     {
       pv_complain ("Cannot supervise inside the container: %s", strerror (errno));
       return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
     }
-  self.program = pv_program_start (orders->program, &old_mask, &status);
-  if (self.program < 0)
+  supervision->program = pv_program_start (orders, &status);
+  if (supervision->program < 0)
     return fail (orders->link, status);
 
   drop_kept_fds (orders);
-  pv_message_send (self.link, PV_MESSAGE_STARTED, self.program);
+  pv_message_send (self.link, PV_MESSAGE_STARTED, 0);
   wait_for_end (&self);
-  pv_message_send (self.link, PV_MESSAGE_EXITED, self.status);
-  return self.status;
+  return supervision->status;
 }
 
 /**
  * pv_inside:
  *
  * Options come in a memory file, as strings: `--link=FD`, `--error-output=FD`, `--lease=FD`,
- * `--keep=FD`, `--process-oriented`, `--setenv=NAME=VALUE`, `--unsetenv=NAME`,
+ * `--keep=FD`, `--process-oriented`, `--mask=HEX` the signals that are blocked in the program,
+ * `--terminate-timeout=MS`, `--terminate-idle-timeout=MS`, `--exit-with-parent`,
+ * `--setenv=NAME=VALUE`, `--unsetenv=NAME`,
  * `--expect=DEV:INO:PATH`, `--folder=MODE:PATH`, `--file=FD:PATH`,
  * `--link-to=TARGET` and the path as a string of its own; after `--`, there or on the command
  * line, the program.
@@ -252,8 +242,8 @@ pv_inside (int argc, char **argv)
   PvOrders orders;
 
   prctl (PR_SET_NAME, "pv-supervise");
-  if (!pv_orders_read (&orders, argc, argv)
-      || dup2 (orders.error_output, STDERR_FILENO) != STDERR_FILENO)
+  if (!pv_orders_read (&orders, argc, argv) ||
+      dup2 (orders.error_output, STDERR_FILENO) != STDERR_FILENO)
     {
       pv_complain ("Cannot supervise: invalid orders");
       return PV_STATUS_LAUNCHER_FAILED;

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "supervise/orders.h"
 #include "supervise/message.h"
+#include "supervise/strings.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static bool
 add_fd (int *list, int *length, const char *text)
@@ -29,8 +27,8 @@ add_node (PvOrders *self, const char *text, int base, unsigned *ret_number)
 
   if (colon == text || *colon != ':' || number > INT_MAX)
     return false;
-  self->nodes[self->n_nodes++] = (PvNode) { .dest = colon + 1, .fd = -1 };
-  *ret_number = (unsigned) number;
+  self->nodes[self->n_nodes++] = (PvNode){ .dest = colon + 1, .fd = -1 };
+  *ret_number = (unsigned)number;
   return true;
 }
 
@@ -38,8 +36,8 @@ add_node (PvOrders *self, const char *text, int base, unsigned *ret_number)
 static void
 add_link (PvOrders *self, char **strings)
 {
-  self->nodes[self->n_nodes++]
-    = (PvNode) { .target = strings[0] + strlen ("--link-to="), .dest = strings[1], .fd = -1 };
+  self->nodes[self->n_nodes++] =
+      (PvNode){ .target = strings[0] + strlen ("--link-to="), .dest = strings[1], .fd = -1 };
 }
 
 static bool
@@ -57,8 +55,22 @@ parse_node (PvOrders *self, const char *option)
     }
   if ((value = pv_option_value (option, "--file=")) == NULL || !add_node (self, value, 10, &number))
     return false;
-  self->nodes[self->n_nodes - 1].fd = (int) number;
+  self->nodes[self->n_nodes - 1].fd = (int)number;
   return true;
+}
+
+/* Bit N - 1 is signal N, as in /proc/PID/status. */
+static void
+parse_mask (sigset_t *mask, const char *text)
+{
+  unsigned long long bits = strtoull (text, NULL, 16);
+
+  sigemptyset (mask);
+  for (int i = 0; i < 64; i++)
+    {
+      if (bits >> i & 1)
+        sigaddset (mask, i + 1);
+    }
 }
 
 static bool
@@ -76,6 +88,14 @@ parse_option (PvOrders *self, char *option)
     return add_fd (self->kept, &self->n_kept, value);
   else if (strcmp (option, "--process-oriented") == 0)
     self->process_oriented = true;
+  else if ((value = pv_option_value (option, "--mask=")) != NULL)
+    parse_mask (&self->mask, value);
+  else if ((value = pv_option_value (option, "--terminate-timeout=")) != NULL)
+    self->terminate_ms = atoi (value);
+  else if ((value = pv_option_value (option, "--terminate-idle-timeout=")) != NULL)
+    self->terminate_idle_ms = atoi (value);
+  else if (strcmp (option, "--exit-with-parent") == 0)
+    self->exit_with_parent = true;
   else if (strncmp (option, "--setenv=", strlen ("--setenv=")) == 0)
     return putenv (option + strlen ("--setenv=")) == 0;
   else if ((value = pv_option_value (option, "--unsetenv=")) != NULL)
@@ -87,35 +107,6 @@ parse_option (PvOrders *self, char *option)
   return true;
 }
 
-/* The strings of the memory file, one after the other, each with its NUL. */
-static char **
-map_strings (int fd, size_t *ret_count)
-{
-  struct stat st;
-  char *text;
-  char **strings;
-  size_t count = 0;
-
-  if (fstat (fd, &st) < 0 || st.st_size == 0)
-    return NULL;
-  text = mmap (NULL, (size_t) st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-  if (text == MAP_FAILED || text[st.st_size - 1] != '\0')
-    return NULL;
-
-  for (off_t i = 0; i < st.st_size; i++)
-    count += text[i] == '\0';
-  strings = calloc (count + 1, sizeof *strings);
-  if (strings == NULL)
-    return NULL;
-  for (size_t i = 0; i < count; i++)
-    {
-      strings[i] = text;
-      text += strlen (text) + 1;
-    }
-  *ret_count = count;
-  return strings;
-}
-
 /* No list is longer than the file has strings. */
 static bool
 allocate (PvOrders *self, size_t count)
@@ -124,8 +115,8 @@ allocate (PvOrders *self, size_t count)
   self->kept = calloc (count, sizeof *self->kept);
   self->expected = calloc (count, sizeof *self->expected);
   self->nodes = calloc (count, sizeof *self->nodes);
-  return self->leases != NULL && self->kept != NULL && self->expected != NULL
-         && self->nodes != NULL;
+  return self->leases != NULL && self->kept != NULL && self->expected != NULL &&
+         self->nodes != NULL;
 }
 
 /**
@@ -140,10 +131,10 @@ pv_orders_read (PvOrders *orders, int argc, char **argv)
 {
   int fd = pv_parse_fd (argv[1] + strlen ("--inside="));
   size_t count = 0;
-  char **strings = map_strings (fd, &count);
+  char **strings = pv_strings_map (fd, &count);
   size_t i;
 
-  *orders = (PvOrders) { .link = -1, .error_output = -1 };
+  *orders = (PvOrders){ .link = -1, .error_output = -1, .terminate_ms = -1 };
   if (strings == NULL)
     return false;
   if (!allocate (orders, count))
@@ -160,6 +151,6 @@ pv_orders_read (PvOrders *orders, int argc, char **argv)
     orders->program = strings + i + 1;
   else if (argc > 3 && strcmp (argv[2], "--") == 0)
     orders->program = argv + 3;
-  return orders->program != NULL && orders->program[0] != NULL && orders->link >= 0
-         && orders->error_output >= 0;
+  return orders->program != NULL && orders->program[0] != NULL && orders->link >= 0 &&
+         orders->error_output >= 0;
 }

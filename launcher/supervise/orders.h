@@ -24,6 +24,9 @@ typedef struct
  * @link: the socket to the supervisor outside
  * @error_output: the caller's standard error; bubblewrap's own goes elsewhere
  * @process_oriented: the leases are no OFD locks: lock them again
+ * @mask: the signals that are blocked in the program
+ * @terminate_ms, @terminate_idle_ms: see PvEscalation
+ * @exit_with_parent: whether the program is asked to end when the supervisor outside has gone
  * @leases: (array): fds that this process holds
  * @kept: (array): fds that the program gets
  * @expected: (array): `DEV:INO:PATH`: what must have been mounted at PATH
@@ -35,6 +38,10 @@ typedef struct
   int link;
   int error_output;
   bool process_oriented;
+  sigset_t mask;
+  int terminate_ms;
+  int terminate_idle_ms;
+  bool exit_with_parent;
   int *leases;
   int n_leases;
   int *kept;

@@ -1,105 +1,114 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Outside the container: waits for bubblewrap and the program, which pv-launch has started before it
- * became this program; passes signals on; returns the program's status. */
+/* Outside the container: pv-launch has become this program when the program ran.  Waits for the
+ * supervisor inside, takes its place if it is killed, passes signals on, returns the program's
+ * status. */
 #include "supervise/outside.h"
-#include "supervise/children.h"
+#include "supervise/cleanup.h"
 #include "supervise/message.h"
+#include "supervise/report.h"
+#include "supervise/supervision.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 /**
  * PvOutside:
- * @child: bubblewrap; 0 once it has been waited for
- * @child_status: of @child, as waitpid(2) gave it
+ * @supervision: what is done by whoever is the program's parent
+ * @bwrap: bubblewrap, which has nothing left to do
  * @link: the socket to the supervisor inside; -1 once that one has gone
- * @status: what came from inside, or -1
- * @has_children: whether this process has any
- * @before: those that it had before the launch
+ * @parent: a pidfd of this process's parent, with whom the container is to end; or -1
+ * @cleanup: what is to be done at the end; or -1
+ * @cleanup_detached: whether nobody waits for that
+ * @report: where the status is written
+ * @reported: whether it has been
  */
 typedef struct
 {
-  pid_t child;
-  int child_status;
+  PvSupervision supervision;
+  pid_t bwrap;
   int link;
-  int status;
-  bool has_children;
-  PvChildren before;
+  int parent;
+  int cleanup;
+  bool cleanup_detached;
+  PvReport report;
+  bool reported;
 } PvOutside;
+
+static bool
+parse_option (PvOutside *self, const char *option)
+{
+  const char *value;
+
+  if ((value = pv_option_value (option, "--bwrap=")) != NULL)
+    self->bwrap = pv_parse_fd (value);
+  else if ((value = pv_option_value (option, "--inside=")) != NULL)
+    self->supervision.inside = pv_parse_fd (value);
+  else if ((value = pv_option_value (option, "--program=")) != NULL)
+    self->supervision.program = pv_parse_fd (value);
+  else if ((value = pv_option_value (option, "--link=")) != NULL)
+    self->link = pv_parse_fd (value);
+  else if ((value = pv_option_value (option, "--before=")) != NULL)
+    pv_pids_parse (&self->supervision.before, value);
+  else if ((value = pv_option_value (option, "--parent=")) != NULL)
+    self->parent = pv_parse_fd (value);
+  else if ((value = pv_option_value (option, "--status=")) != NULL)
+    self->report.fd = pv_parse_fd (value);
+  else if ((value = pv_option_value (option, "--began=")) != NULL)
+    self->report.began = strtoll (value, NULL, 10);
+  else if ((value = pv_option_value (option, "--cleanup=")) != NULL)
+    self->cleanup = pv_parse_fd (value);
+  else if (strcmp (option, "--cleanup-detached") == 0)
+    self->cleanup_detached = true;
+  else
+    return pv_supervision_parse_timeout (&self->supervision, option);
+  return true;
+}
 
 static bool
 parse (PvOutside *self, int argc, char **argv)
 {
   for (int i = 2; i < argc && strcmp (argv[i], "--") != 0; i++)
     {
-      const char *value;
-
-      if ((value = pv_option_value (argv[i], "--child=")) != NULL)
-        self->child = pv_parse_fd (value);
-      else if ((value = pv_option_value (argv[i], "--link=")) != NULL)
-        self->link = pv_parse_fd (value);
-      else if ((value = pv_option_value (argv[i], "--before=")) != NULL)
-        pv_children_parse (&self->before, value, NULL);
-      else
+      if (!parse_option (self, argv[i]))
         return false;
     }
-  return self->child > 0 && self->link >= 0;
+  return self->bwrap > 0 && self->link >= 0;
 }
 
-/* All that ends is reaped; children that this process had before the launch are not waited for. */
+/* Bubblewrap would only wait as we do: without it there is a process less, the end is seen sooner,
+ * and the supervisor inside is a child of this process, which sees what becomes of it. */
 static void
-reap (PvOutside *self)
+dismiss_bwrap (const PvOutside *self)
 {
-  int status;
-  pid_t pid;
-
-  while ((pid = waitpid (-1, &status, WNOHANG)) > 0)
-    {
-      if (pid != self->child)
-        continue;
-      self->child = 0;
-      self->child_status = status;
-    }
-  self->has_children = pid == 0 || errno != ECHILD;
-  if (!self->has_children)
-    self->child = 0;
+  kill (self->bwrap, SIGKILL);
 }
 
-/* The supervisor inside waits for all that the program leaves behind. If it is killed, they come to
- * this process, which goes on holding the leases for them. */
-static void
-list_left (const PvOutside *self, PvChildren *left)
-{
-  left->count = 0;
-  if (self->has_children && self->child == 0)
-    pv_children_list (left, &self->before);
-}
-
+/* The supervisor inside waits for all that the program leaves.  If it is killed, they come to this
+ * process, which goes on holding the leases for them. */
 static bool
-is_anything_left (const PvOutside *self)
+is_anything_left (PvOutside *self)
 {
-  static PvChildren left;
+  PvSupervision *supervision = &self->supervision;
 
-  list_left (self, &left);
-  return left.count > 0;
+  if (!supervision->has_children || supervision->before.count == 0)
+    return supervision->has_children;
+  /* Asked again, what has come to this process while the first answer was made is seen. */
+  return pv_processes_has_children (&supervision->before) ||
+         pv_processes_has_children (&supervision->before);
 }
 
 static void
-signal_left (const PvOutside *self, int number)
+report (PvOutside *self, int status)
 {
-  static PvChildren left;
-
-  list_left (self, &left);
-  for (size_t i = 0; i < left.count; i++)
-    kill (left.pids[i], number);
+  if (!self->reported)
+    pv_report_exited (&self->report, status);
+  self->reported = true;
 }
 
 static void
@@ -111,7 +120,7 @@ receive (PvOutside *self)
   while ((result = pv_message_receive (self->link, &message)) > 0)
     {
       if (message.kind == PV_MESSAGE_EXITED)
-        self->status = message.value;
+        pv_supervision_set_status (&self->supervision, message.value);
     }
   if (result < 0)
     {
@@ -120,73 +129,106 @@ receive (PvOutside *self)
     }
 }
 
-/* What the terminal sent went to the whole process group: the program has it already. */
 static void
-handle_signal (PvOutside *self, int signals)
+pass_on (PvOutside *self, int number)
 {
-  struct signalfd_siginfo info;
-
-  if (PV_RETRY (read (signals, &info, sizeof info)) != (long) sizeof info)
-    return;
-  if (info.ssi_signo == SIGCHLD)
-    reap (self);
-  else if (info.ssi_code == SI_KERNEL)
-    return;
-  else if (self->link >= 0)
-    pv_message_send (self->link, PV_MESSAGE_SIGNAL, (int) info.ssi_signo);
-  else
-    signal_left (self, (int) info.ssi_signo);
+  if (self->link < 0)
+    {
+      pv_supervision_signal (&self->supervision, number);
+      return;
+    }
+  pv_message_send (self->link, PV_MESSAGE_SIGNAL, number);
+  /* Who is stopped passes nothing on. */
+  if (number == SIGCONT && self->supervision.inside > 0)
+    kill (self->supervision.inside, SIGCONT);
 }
 
 static void
-wait_for_end (PvOutside *self, int signals)
+handle_parent_gone (PvOutside *self)
 {
-  reap (self);
-  while (self->child != 0 || self->link >= 0 || is_anything_left (self))
-    {
-      struct pollfd fds[] = {
-        { .fd = signals, .events = POLLIN },
-        { .fd = self->link, .events = POLLIN },
-      };
+  close (self->parent);
+  self->parent = -1;
+  pass_on (self, SIGTERM);
+}
 
-      /* Without a signalfd (too many files are open) there is still the clock. */
-      if (poll (fds, 2, signals < 0 ? 100 : -1) < 0)
-        {
-          /* To give up would be to let go of the leases. */
-          nanosleep (&(struct timespec) { .tv_nsec = 10000000 }, NULL);
-          reap (self);
-          continue;
-        }
-      if (signals < 0)
-        reap (self);
-      if (fds[1].revents != 0)
-        receive (self);
-      if (fds[0].revents != 0)
-        handle_signal (self, signals);
+static void
+wait_for_change (PvOutside *self)
+{
+  PvSupervision *supervision = &self->supervision;
+  struct pollfd fds[] = {
+    { .fd = supervision->signals, .events = POLLIN },
+    { .fd = self->link, .events = POLLIN },
+    { .fd = self->parent, .events = POLLIN },
+  };
+  int number;
+
+  if (poll (fds, 3, self->link < 0 ? pv_supervision_get_timeout (supervision) : -1) < 0)
+    {
+      /* To give up would be to let go of the leases. */
+      nanosleep (&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+      pv_supervision_reap (supervision);
+      return;
+    }
+  if (fds[1].revents != 0)
+    receive (self);
+  while (pv_supervision_next_signal (supervision, &number))
+    {
+      if (number != 0)
+        pass_on (self, number);
+    }
+  if (fds[2].revents != 0)
+    handle_parent_gone (self);
+  if (self->link < 0)
+    pv_supervision_tick (supervision);
+}
+
+static void
+wait_for_end (PvOutside *self)
+{
+  PvSupervision *supervision = &self->supervision;
+
+  pv_supervision_reap (supervision);
+  while (self->link >= 0 || is_anything_left (self))
+    {
+      wait_for_change (self);
+      if (supervision->signals < 0)
+        pv_supervision_reap (supervision);
+      if (supervision->status >= 0)
+        report (self, supervision->status);
     }
 }
 
 static int
 get_status (const PvOutside *self)
 {
-  return self->status >= 0 ? self->status : pv_status_from_wait (self->child_status);
+  if (self->supervision.status >= 0)
+    return self->supervision.status;
+  return pv_status_from_wait (self->supervision.inside_status);
 }
 
 /**
  * pv_outside:
  *
- * Options: `--child=PID` bubblewrap, `--link=FD` the socket,
- * `--before=PID…` the children that this process had before bubblewrap.  Further fds that were
- * inherited are leases, which are held by being open.  All signals are blocked.
+ * Options: `--bwrap=PID` bubblewrap, `--inside=PID` the supervisor inside, `--program=PID`,
+ * `--link=FD` the socket, `--before=PID…` the children that this process had before bubblewrap,
+ * `--terminate-timeout=MS`, `--terminate-idle-timeout=MS`, `--parent=FD` a pidfd with whose end the
+ * container is to end, `--status=FD` and `--began=NS` for the report, `--cleanup=FD` and
+ * `--cleanup-detached`, see pv_cleanup_run().  Further fds that were inherited are leases, which
+ * are held by being open.  All signals that are passed on are blocked, and so is SIGCHLD.
  *
  * Returns: the exit status of the launcher
  */
 int
 pv_outside (int argc, char **argv)
 {
-  static PvOutside self = { .link = -1, .status = -1 };
+  static PvOutside self = {
+    .supervision = { .status = -1, .escalation = { .terminate_ms = -1 } },
+    .link = -1,
+    .parent = -1,
+    .cleanup = -1,
+    .report = { .fd = -1 },
+  };
   sigset_t watched;
-  int signals;
 
   if (!parse (&self, argc, argv))
     {
@@ -196,9 +238,13 @@ pv_outside (int argc, char **argv)
 
   pv_protocol_list_signals (&watched);
   sigaddset (&watched, SIGCHLD);
-  signals = signalfd (-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+  self.supervision.signals = signalfd (-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
   prctl (PR_SET_NAME, "pv-supervise");
+  dismiss_bwrap (&self);
 
-  wait_for_end (&self, signals);
+  wait_for_end (&self);
+  report (&self, get_status (&self));
+  if (self.cleanup >= 0)
+    pv_cleanup_run (self.cleanup, self.cleanup_detached);
   return get_status (&self);
 }

@@ -28,11 +28,11 @@ search_path (const char *name, char path[PATH_MAX])
   while (folder != NULL)
     {
       const char *end = strchrnul (folder, ':');
-      int length = (int) (end - folder);
+      int length = (int)(end - folder);
       struct stat st;
 
-      if (snprintf (path, PATH_MAX, "%.*s%s%s", length, folder, length > 0 ? "/" : "./", name)
-          >= PATH_MAX)
+      if (snprintf (path, PATH_MAX, "%.*s%s%s", length, folder, length > 0 ? "/" : "./", name) >=
+          PATH_MAX)
         result = ENAMETOOLONG;
       else if (stat (path, &st) < 0 ? errno == EACCES : S_ISREG (st.st_mode))
         {
@@ -59,24 +59,26 @@ find_program (const char *name, char path[PATH_MAX])
   return 0;
 }
 
-/* The child of a vfork: only system calls until it is another program. */
+/* The child of a vfork: only system calls until it is another program.  Outside, a pid is known by
+ * who sends it. */
 static void
-become (const char *path, char **argv, const sigset_t *mask, volatile int *failure)
+become (const char *path, char **argv, const PvOrders *orders, volatile int *failure)
 {
-  sigprocmask (SIG_SETMASK, mask, NULL);
+  pv_message_send (orders->link, PV_MESSAGE_STARTING, 0);
+  sigprocmask (SIG_SETMASK, &orders->mask, NULL);
   execv (path, argv);
   *failure = errno;
   _exit (PV_STATUS_LAUNCHER_FAILED);
 }
 
 static pid_t
-start (const char *path, char **argv, const sigset_t *mask, int *ret_errno)
+start (const char *path, char **argv, const PvOrders *orders, int *ret_errno)
 {
   volatile int failure = 0;
   pid_t pid = vfork ();
 
   if (pid == 0)
-    become (path, argv, mask, &failure);
+    become (path, argv, orders, &failure);
   *ret_errno = pid < 0 ? errno : failure;
   if (pid < 0 || failure == 0)
     return pid;
@@ -87,8 +89,9 @@ start (const char *path, char **argv, const sigset_t *mask, int *ret_errno)
 
 /* A script without #! is run by the shell, as execvp(3) and every shell do. */
 static pid_t
-start_with_shell (const char *path, char **argv, const sigset_t *mask, int *ret_errno)
+start_with_shell (const char *path, const PvOrders *orders, int *ret_errno)
 {
+  char **argv = orders->program;
   size_t count = 0;
   char **with_shell;
 
@@ -100,16 +103,15 @@ start_with_shell (const char *path, char **argv, const sigset_t *mask, int *ret_
       *ret_errno = ENOMEM;
       return -1;
     }
-  with_shell[0] = (char *) "/bin/sh";
-  with_shell[1] = (char *) path;
+  with_shell[0] = (char *)"/bin/sh";
+  with_shell[1] = (char *)path;
   memcpy (with_shell + 2, argv + 1, (count - 1) * sizeof *argv);
-  return start ("/bin/sh", with_shell, mask, ret_errno);
+  return start ("/bin/sh", with_shell, orders, ret_errno);
 }
 
 /**
  * pv_program_start:
- * @argv: (array zero-terminated=1): the program and its arguments
- * @mask: its signal mask
+ * @orders: the program, its arguments and its signal mask
  * @ret_status: (out): set if it could not be started: 126 or 127, as env(1)
  *
  * Starts the program; if that fails, says why in one line.
@@ -117,16 +119,17 @@ start_with_shell (const char *path, char **argv, const sigset_t *mask, int *ret_
  * Returns: its pid, or -1
  */
 pid_t
-pv_program_start (char **argv, const sigset_t *mask, int *ret_status)
+pv_program_start (const PvOrders *orders, int *ret_status)
 {
+  char **argv = orders->program;
   char path[PATH_MAX] = "";
   int failure = find_program (argv[0], path);
   pid_t pid = -1;
 
   if (failure == 0)
-    pid = start (path, argv, mask, &failure);
+    pid = start (path, argv, orders, &failure);
   if (failure == ENOEXEC && pv_failure_is_script (path))
-    pid = start_with_shell (path, argv, mask, &failure);
+    pid = start_with_shell (path, orders, &failure);
   if (failure == 0)
     return pid;
 

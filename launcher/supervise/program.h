@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <signal.h>
+#include "supervise/orders.h"
+
 #include <sys/types.h>
 
-pid_t pv_program_start (char **argv, const sigset_t *mask, int *ret_status);
+pid_t pv_program_start (const PvOrders *orders, int *ret_status);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void
@@ -36,6 +37,7 @@ pv_fd_set_free (PvFdSet *set)
   pv_fd_clear (&set->link_outside);
   pv_fd_clear (&set->error_output);
   pv_fd_clear (&set->errors);
+  pv_fd_clear (&set->parent);
   g_ptr_array_unref (set->inside_leases);
   g_ptr_array_unref (set->program_leases);
   g_free (set);
@@ -131,8 +133,11 @@ static gboolean
 open_channels (PvFdSet *self, GError **error)
 {
   int link[2];
+  int yes = 1;
 
-  if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) < 0)
+  /* Each message says who sent it, by the pid that is the sender's here. */
+  if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) < 0
+      || setsockopt (link[1], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) < 0)
     return pv_error_set_errno (error, errno, "Cannot create a socket pair");
   self->link_inside = link[0];
   self->link_outside = link[1];
@@ -161,6 +166,14 @@ open_supervise (PvFdSet *self, const char *path, GError **error)
   return TRUE;
 }
 
+/* Not PR_SET_PDEATHSIG, which speaks of the thread that has started this process. */
+static gboolean
+open_parent (PvFdSet *self, GError **error)
+{
+  self->parent = (int) syscall (SYS_pidfd_open, getppid (), 0);
+  return self->parent >= 0 || pv_error_set_errno (error, errno, "Cannot watch the parent process");
+}
+
 /**
  * pv_fd_set_new:
  * @input: the launch
@@ -173,7 +186,7 @@ pv_fd_set_new (const PvLaunchInput *input, GError **error)
   g_autoptr (PvFdSet) self = g_new0 (PvFdSet, 1);
 
   self->supervise = self->link_inside = self->link_outside = -1;
-  self->error_output = self->errors = -1;
+  self->error_output = self->errors = self->parent = -1;
   self->inherited = g_array_new (FALSE, FALSE, sizeof (int));
   self->files = g_array_new (FALSE, FALSE, sizeof (int));
   g_array_set_clear_func (self->files, clear_owned_fd);
@@ -183,6 +196,7 @@ pv_fd_set_new (const PvLaunchInput *input, GError **error)
   g_array_append_vals (self->inherited, input->pass_fds->data, input->pass_fds->len);
   inherit_sources (self, input->plan);
   if (!open_supervise (self, input->supervise, error) || !open_channels (self, error)
+      || (input->exit_with_parent && !open_parent (self, error))
       || !open_files (self, input->plan, error) || !share_leases (self, input->leases, error))
     return NULL;
   return g_steal_pointer (&self);

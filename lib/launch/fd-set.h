@@ -13,6 +13,7 @@
  * @link_inside, @link_outside: the two ends of the socket between the supervisors
  * @error_output: the caller's standard error, for the program
  * @errors: where bubblewrap's own standard error goes
+ * @parent: a pidfd of this process's parent, if the container is to end with it; or -1
  * @inside_leases: (element-type PvLock): for the supervisor inside
  * @program_leases: (element-type PvLock): for the program
  */
@@ -25,6 +26,7 @@ typedef struct
   int link_outside;
   int error_output;
   int errors;
+  int parent;
   GPtrArray *inside_leases;
   GPtrArray *program_leases;
 } PvFdSet;

@@ -39,8 +39,8 @@ static void
 add_fds (GPtrArray *orders, const char *option, const GPtrArray *locks)
 {
   for (guint i = 0; i < locks->len; i++)
-    g_ptr_array_add (orders, g_strdup_printf ("--%s=%d", option,
-                                              pv_lock_get_fd (g_ptr_array_index (locks, i))));
+    g_ptr_array_add (
+        orders, g_strdup_printf ("--%s=%d", option, pv_lock_get_fd (g_ptr_array_index (locks, i))));
 }
 
 /* What must be found where it was to be mounted. */
@@ -57,9 +57,9 @@ add_expectations (GPtrArray *orders, const PvPlan *plan, GError **error)
         continue;
       if (fstatat (mount->fd, sub, &st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
         return pv_error_set_errno (error, errno, "Cannot look at \"%s\"", mount->source);
-      g_ptr_array_add (orders, g_strdup_printf ("--expect=%llx:%llu:%s",
-                                                (unsigned long long) st.st_dev,
-                                                (unsigned long long) st.st_ino, mount->dest));
+      g_ptr_array_add (orders,
+                       g_strdup_printf ("--expect=%llx:%llu:%s", (unsigned long long)st.st_dev,
+                                        (unsigned long long)st.st_ino, mount->dest));
     }
   return TRUE;
 }
@@ -102,8 +102,8 @@ add_inherited (GPtrArray *orders, const PvLaunchInput *input, const PvFdSet *set
   for (guint i = 0; i < input->pass_fds->len; i++)
     g_ptr_array_add (orders,
                      g_strdup_printf ("--keep=%d", g_array_index (input->pass_fds, int, i)));
-  if (set->inside_leases->len > 0
-      && pv_lock_is_process_oriented (g_ptr_array_index (set->inside_leases, 0)))
+  if (set->inside_leases->len > 0 &&
+      pv_lock_is_process_oriented (g_ptr_array_index (set->inside_leases, 0)))
     g_ptr_array_add (orders, g_strdup ("--process-oriented"));
 }
 
@@ -121,11 +121,40 @@ add_environment (GPtrArray *orders, const GPtrArray *edits)
     }
 }
 
+/* Bit N - 1 is signal N, as in /proc/PID/status. */
+static char *
+format_mask (const sigset_t *mask)
+{
+  guint64 bits = 0;
+
+  for (int i = 1; i <= 64; i++)
+    {
+      if (sigismember (mask, i) == 1)
+        bits |= G_GUINT64_CONSTANT (1) << (i - 1);
+    }
+  return g_strdup_printf ("--mask=%" G_GINT64_MODIFIER "x", bits);
+}
+
+/* Both supervisors: the one outside takes the place of the one inside. */
+static void
+add_timeouts (GPtrArray *words, const PvLaunchInput *input)
+{
+  if (input->terminate_ms < 0)
+    return;
+  g_ptr_array_add (words, g_strdup_printf ("--terminate-timeout=%d", input->terminate_ms));
+  g_ptr_array_add (words,
+                   g_strdup_printf ("--terminate-idle-timeout=%d", input->terminate_idle_ms));
+}
+
 static GPtrArray *
-make_orders (const PvLaunchInput *input, const PvFdSet *set, GError **error)
+make_orders (const PvLaunchInput *input, const PvFdSet *set, const sigset_t *mask, GError **error)
 {
   g_autoptr (GPtrArray) orders = g_ptr_array_new_full (512, g_free);
 
+  g_ptr_array_add (orders, format_mask (mask));
+  add_timeouts (orders, input);
+  if (input->exit_with_parent)
+    g_ptr_array_add (orders, g_strdup ("--exit-with-parent"));
   add_inherited (orders, input, set);
   add_nodes (orders, input->plan, set->files);
   add_environment (orders, input->plan->edits);
@@ -160,14 +189,16 @@ make_argv (const PvLaunchInput *input, const PvFdSet *set, int args_fd, int orde
         g_ptr_array_add (argv, g_strdup (input->program[i]));
     }
   g_ptr_array_add (argv, NULL);
-  return (char **) g_ptr_array_free (argv, FALSE);
+  return (char **)g_ptr_array_free (argv, FALSE);
 }
 
 /* The leases and the channels go with this process. */
 static gboolean
 keep_across_exec (const PvLaunchInput *input, const PvFdSet *set, GError **error)
 {
-  if (!pv_fd_set_inherited (set->link_outside, TRUE, error))
+  if (!pv_fd_set_inherited (set->link_outside, TRUE, error) ||
+      (set->parent >= 0 && !pv_fd_set_inherited (set->parent, TRUE, error)) ||
+      (input->status_fd >= 0 && !pv_fd_set_inherited (input->status_fd, TRUE, error)))
     return FALSE;
 
   for (guint i = 0; i < input->leases->len; i++)
@@ -177,11 +208,11 @@ keep_across_exec (const PvLaunchInput *input, const PvFdSet *set, GError **error
       if (!pv_fd_set_inherited (pv_lock_get_fd (lock), TRUE, error))
         return FALSE;
       /* To close any fd of such a file, even by exec, would lose the lock. */
-      if (pv_lock_is_process_oriented (lock)
-          && (!pv_fd_set_inherited (
-                pv_lock_get_fd (g_ptr_array_index (set->inside_leases, i)), TRUE, error)
-              || !pv_fd_set_inherited (
-                pv_lock_get_fd (g_ptr_array_index (set->program_leases, i)), TRUE, error)))
+      if (pv_lock_is_process_oriented (lock) &&
+          (!pv_fd_set_inherited (pv_lock_get_fd (g_ptr_array_index (set->inside_leases, i)), TRUE,
+                                 error) ||
+           !pv_fd_set_inherited (pv_lock_get_fd (g_ptr_array_index (set->program_leases, i)), TRUE,
+                                 error)))
         return FALSE;
     }
   return TRUE;
@@ -199,35 +230,60 @@ list_children_before (void)
   return pv_start_list_children ();
 }
 
+static char **
+make_outside_argv (const PvLaunchInput *input, const PvFdSet *set, const PvStarted *started)
+{
+  GPtrArray *argv = g_ptr_array_new ();
+  g_autofree char *before = g_strjoinv (" ", started->before);
+
+  g_ptr_array_add (argv, g_strdup ("pv-supervise"));
+  g_ptr_array_add (argv, g_strdup ("--outside"));
+  g_ptr_array_add (argv, g_strdup_printf ("--bwrap=%d", started->bwrap));
+  g_ptr_array_add (argv, g_strdup_printf ("--inside=%d", started->inside));
+  g_ptr_array_add (argv, g_strdup_printf ("--program=%d", started->program));
+  g_ptr_array_add (argv, g_strdup_printf ("--link=%d", set->link_outside));
+  add_timeouts (argv, input);
+  if (before[0] != '\0')
+    g_ptr_array_add (argv, g_strconcat ("--before=", before, NULL));
+  if (set->parent >= 0)
+    g_ptr_array_add (argv, g_strdup_printf ("--parent=%d", set->parent));
+  if (input->status_fd >= 0)
+    {
+      g_ptr_array_add (argv, g_strdup_printf ("--status=%d", input->status_fd));
+      g_ptr_array_add (argv, g_strdup_printf ("--began=%" G_GINT64_FORMAT, input->began));
+    }
+  g_ptr_array_add (argv, g_strdup ("--"));
+  g_ptr_array_add (argv, g_strdup (input->program[0]));
+  g_ptr_array_add (argv, NULL);
+  return (char **)g_ptr_array_free (argv, FALSE);
+}
+
 /* Through the fd: it is the same file outside and inside, also while an upgrade replaces it. */
 static gboolean
-become_supervisor (const PvLaunchInput *input, const PvFdSet *set, pid_t child, char **before,
+become_supervisor (const PvLaunchInput *input, const PvFdSet *set, const PvStarted *started,
                    GError **error)
 {
-  g_autofree char *child_option = g_strdup_printf ("--child=%d", child);
-  g_autofree char *link_option = g_strdup_printf ("--link=%d", set->link_outside);
-  g_autofree char *list = g_strjoinv (" ", before);
-  g_autofree char *before_option = g_strconcat ("--before=", list, NULL);
-  const char *argv[] = { "pv-supervise", "--outside", child_option, link_option, before_option,
-                         "--", input->program[0], NULL };
+  g_auto (GStrv) argv = make_outside_argv (input, set, started);
 
+  if (input->on_started != NULL)
+    input->on_started (started->program, input->data);
   if (keep_across_exec (input, set, error))
     {
-      fexecve (set->supervise, (char *const *) argv, input->environment);
+      fexecve (set->supervise, argv, input->environment);
       pv_error_set_errno (error, errno, "Cannot execute \"%s\"", input->supervise);
     }
-  kill (child, SIGKILL);
-  pv_start_end_orphans (child, before);
-  waitpid (child, NULL, 0);
-  pv_start_end_orphans (child, before);
+  kill (started->bwrap, SIGKILL);
+  pv_start_end_orphans (started);
+  waitpid (started->bwrap, NULL, 0);
+  pv_start_end_orphans (started);
   return FALSE;
 }
 
 static char **
-prepare (const PvLaunchInput *input, PvFdSet *set, GError **error)
+prepare (const PvLaunchInput *input, PvFdSet *set, const sigset_t *mask, GError **error)
 {
   g_autoptr (GPtrArray) args = pv_bwrap_args (input->plan, PV_BWRAP_BY_FD, NULL);
-  g_autoptr (GPtrArray) orders = make_orders (input, set, error);
+  g_autoptr (GPtrArray) orders = make_orders (input, set, mask, error);
   int args_fd, orders_fd;
 
   if (orders == NULL)
@@ -252,13 +308,15 @@ gboolean
 pv_launch_exec (const PvLaunchInput *input, int *ret_status, GError **error)
 {
   g_autoptr (PvFdSet) set = pv_fd_set_new (input, error);
-  g_auto (GStrv) argv = set == NULL ? NULL : prepare (input, set, error);
   g_auto (GStrv) before = list_children_before ();
-  gboolean said = FALSE;
+  g_auto (GStrv) argv = NULL;
+  PvStarted started = { .before = before };
   sigset_t passed_on, old_mask;
   pv_autofd signals = -1;
-  pid_t bwrap;
+  gboolean said = FALSE;
 
+  sigprocmask (SIG_BLOCK, NULL, &old_mask);
+  argv = set == NULL ? NULL : prepare (input, set, &old_mask, error);
   if (argv == NULL)
     return FALSE;
 
@@ -269,15 +327,15 @@ pv_launch_exec (const PvLaunchInput *input, int *ret_status, GError **error)
   signals = signalfd (-1, &passed_on, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals < 0)
     return pv_error_set_errno (error, errno, "Cannot listen for signals");
-  sigprocmask (SIG_BLOCK, &passed_on, &old_mask);
+  sigprocmask (SIG_BLOCK, &passed_on, NULL);
   prctl (PR_SET_CHILD_SUBREAPER, 1);
 
-  bwrap = pv_start_bwrap (input, set, argv, &old_mask, error);
-  if (bwrap > 0 && pv_start_wait (input, set, bwrap, before, signals, ret_status, error))
+  started.bwrap = pv_start_bwrap (input, set, argv, &old_mask, error);
+  if (started.bwrap > 0 && pv_start_wait (input, set, &started, signals, ret_status, error))
     {
       said = *ret_status >= 0;
       if (!said)
-        become_supervisor (input, set, bwrap, before, error);
+        become_supervisor (input, set, &started, error);
     }
   sigprocmask (SIG_SETMASK, &old_mask, NULL);
   return said;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <sys/types.h>
 
 #include "lock/lock.h"
 #include "plan/plan.h"
@@ -15,6 +16,13 @@
  * @leases: (element-type PvLock): the locks that must be held as long as the container lives
  * @pass_fds: (element-type int): inherited fds that the program gets
  * @program: (array zero-terminated=1): the program and its arguments
+ * @terminate_ms, @terminate_idle_ms: how long what the program leaves may take to end, and how long
+ *  it may stay before; a negative @terminate_ms: it is left alone
+ * @exit_with_parent: whether the program is asked to end when the caller has gone
+ * @status_fd: where `pv-supervise` reports the status, or -1
+ * @began: when the launch did: nanoseconds of CLOCK_MONOTONIC
+ * @on_started: (nullable): called when the program runs
+ * @data: for @on_started
  */
 typedef struct
 {
@@ -25,6 +33,13 @@ typedef struct
   GPtrArray *leases;
   GArray *pass_fds;
   char **program;
+  int terminate_ms;
+  int terminate_idle_ms;
+  gboolean exit_with_parent;
+  int status_fd;
+  gint64 began;
+  void (*on_started) (pid_t program, gpointer data);
+  gpointer data;
 } PvLaunchInput;
 
 gboolean pv_launch_exec (const PvLaunchInput *input, int *ret_status, GError **error);

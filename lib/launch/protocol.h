@@ -5,19 +5,22 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <time.h>
 
 /**
  * PvMessageKind:
+ * @PV_MESSAGE_STARTING: from the process that becomes the program; who it is say the credentials
  * @PV_MESSAGE_STARTED: from inside: the program runs
  * @PV_MESSAGE_REPLACED: from inside: what was mounted is not what was meant; `value` is which of the
  *  expectations failed
  * @PV_MESSAGE_FAILED: from inside: the program does not run, the reason has been said, `value` is
  *  the status
  * @PV_MESSAGE_EXITED: from inside: it has ended, `value` is the status
- * @PV_MESSAGE_SIGNAL: from outside: pass signal `value` on to the program
+ * @PV_MESSAGE_SIGNAL: from outside: signal `value` was sent to the launcher
  */
 typedef enum
 {
+  PV_MESSAGE_STARTING,
   PV_MESSAGE_STARTED,
   PV_MESSAGE_REPLACED,
   PV_MESSAGE_FAILED,
@@ -33,6 +36,21 @@ typedef struct
   uint32_t kind;
   int32_t value;
 } PvMessage;
+
+/* How each line of --status-fd begins: the event, and how long after the launch began, in seconds. */
+#define PV_PROTOCOL_EVENT_FORMAT "{\"event\":\"%s\",\"elapsed\":%lld.%06lld"
+#define PV_PROTOCOL_EVENT_TIME(ns)                                                                 \
+  (long long) ((ns) / 1000000000), (long long) ((ns) / 1000 % 1000000)
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+static inline int64_t
+pv_protocol_now (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
 
 /* The signals that are passed on to the program. */
 static inline void

@@ -35,7 +35,7 @@ without_loader_variables (char **environment)
         g_ptr_array_add (kept, environment[i]);
     }
   g_ptr_array_add (kept, NULL);
-  return (char **) g_ptr_array_free (kept, FALSE);
+  return (char **)g_ptr_array_free (kept, FALSE);
 }
 
 static void
@@ -113,7 +113,15 @@ set_bwrap_failed (const PvFdSet *set, int wait_status, int *ret_status, GError *
   if (lseek (set->errors, 0, SEEK_SET) < 0)
     return pv_error_set_errno (error, errno, "Cannot read what bubblewrap said");
   text = pv_fd_read_all (set->errors, MAX_ERRORS, NULL, error);
-  return text != NULL && pv_bwrap_failure_set (text, error);
+  if (text == NULL)
+    return FALSE;
+  /* A signal has ended its child, it itself has nothing to say. */
+  if (text[0] == '\0' && WEXITSTATUS (wait_status) > STATUS_SIGNAL_BASE)
+    {
+      *ret_status = WEXITSTATUS (wait_status);
+      return TRUE;
+    }
+  return pv_bwrap_failure_set (text, error);
 }
 
 /* The supervisor inside counts expectations, in the order of the mounts that have an fd. */
@@ -134,7 +142,7 @@ set_replaced (const PvPlan *plan, int which, GError **error)
 static gboolean
 was_there (char **before, const char *pid)
 {
-  return before != NULL && g_strv_contains ((const char *const *) before, pid);
+  return before != NULL && g_strv_contains ((const char *const *)before, pid);
 }
 
 /**
@@ -155,14 +163,12 @@ pv_start_list_children (void)
 
 /**
  * pv_start_end_orphans:
- * @bwrap: the pid of bubblewrap, which is left alone
- * @before: (array zero-terminated=1): the children that this process had before
  *
- * Bubblewrap's own child waits for a word from its parent, for ever if that one was killed before it
- * gave it.  It has come to this process, a subreaper, as does whatever it leaves: end them.
+ * Bubblewrap's own child waits for a word from its parent, for ever if that one was killed before
+ * it gave it.  It has come to this process, a subreaper, as does whatever it leaves: end them.
  */
 void
-pv_start_end_orphans (pid_t bwrap, char **before)
+pv_start_end_orphans (const PvStarted *started)
 {
   gboolean found = TRUE;
 
@@ -173,9 +179,9 @@ pv_start_end_orphans (pid_t bwrap, char **before)
       found = FALSE;
       for (gsize i = 0; pids[i] != NULL; i++)
         {
-          pid_t pid = (pid_t) g_ascii_strtoll (pids[i], NULL, 10);
+          pid_t pid = (pid_t)g_ascii_strtoll (pids[i], NULL, 10);
 
-          if (pid <= 0 || pid == bwrap || was_there (before, pids[i]))
+          if (pid <= 0 || pid == started->bwrap || was_there (started->before, pids[i]))
             continue;
           found = TRUE;
           kill (pid, SIGKILL);
@@ -189,31 +195,63 @@ was_killed (pid_t bwrap)
 {
   siginfo_t info = { .si_pid = 0 };
 
-  return waitid (P_PID, (id_t) bwrap, &info, WEXITED | WNOHANG | WNOWAIT) == 0
-         && info.si_pid == bwrap && info.si_code != CLD_EXITED;
+  return waitid (P_PID, (id_t)bwrap, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == bwrap && info.si_code != CLD_EXITED;
 }
 
-static void
+/* Also what the terminal sent to the whole process group: the program was not yet there, or has it
+ * twice, which is better than never.  Returns: %FALSE if there is no signal */
+static gboolean
 pass_on (int link, pid_t bwrap, int signals)
 {
   struct signalfd_siginfo info;
   PvMessage message = { .kind = PV_MESSAGE_SIGNAL };
 
-  /* What the terminal sent went to the whole process group. */
-  if (TEMP_FAILURE_RETRY (read (signals, &info, sizeof info)) != (ssize_t) sizeof info
-      || info.ssi_signo == SIGCHLD || info.ssi_code == SI_KERNEL)
-    return;
-  message.value = (int32_t) info.ssi_signo;
+  if (TEMP_FAILURE_RETRY (read (signals, &info, sizeof info)) != (ssize_t)sizeof info)
+    return FALSE;
+  if (info.ssi_signo == SIGCHLD)
+    return TRUE;
+  message.value = (int32_t)info.ssi_signo;
   TEMP_FAILURE_RETRY (send (link, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT));
   /* It may be stuck, on a mount that does not answer. */
-  if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT
-      || info.ssi_signo == SIGHUP)
-    kill (bwrap, (int) info.ssi_signo);
+  if (bwrap <= 0)
+    return TRUE;
+  if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT ||
+      info.ssi_signo == SIGHUP)
+    kill (bwrap, (int)info.ssi_signo);
+  return TRUE;
 }
 
-/* Returns: what recv(2) says; 0: all who had the other end have gone */
+/* Returns: what recvmsg(2) says */
 static ssize_t
-receive (int link, pid_t bwrap, char **before, int signals, PvMessage *ret_message)
+receive (int link, PvMessage *ret_message, pid_t *ret_sender)
+{
+  union
+  {
+    struct cmsghdr header;
+    char space[CMSG_SPACE (sizeof (struct ucred))];
+  } control;
+  struct iovec data = { .iov_base = ret_message, .iov_len = sizeof *ret_message };
+  struct msghdr received = {
+    .msg_iov = &data,
+    .msg_iovlen = 1,
+    .msg_control = &control,
+    .msg_controllen = sizeof control,
+  };
+  ssize_t got = TEMP_FAILURE_RETRY (recvmsg (link, &received, MSG_CMSG_CLOEXEC));
+  const struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR (&received) : NULL;
+
+  *ret_sender = 0;
+  if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS)
+    *ret_sender = ((const struct ucred *)(const void *)CMSG_DATA (header))->pid;
+  return got;
+}
+
+/* Waits for the next message, and passes signals on meanwhile.
+ * Returns: what recvmsg(2) says; 0: all who had the other end have gone */
+static ssize_t
+wait_for_message (int link, const PvStarted *started, int signals, PvMessage *ret_message,
+                  pid_t *ret_sender)
 {
   for (;;)
     {
@@ -225,19 +263,18 @@ receive (int link, pid_t bwrap, char **before, int signals, PvMessage *ret_messa
       if (TEMP_FAILURE_RETRY (poll (fds, G_N_ELEMENTS (fds), -1)) < 0)
         return -1;
       if (fds[0].revents != 0)
-        return TEMP_FAILURE_RETRY (recv (link, ret_message, sizeof *ret_message, 0));
-      pass_on (link, bwrap, signals);
+        return receive (link, ret_message, ret_sender);
+      pass_on (link, started->bwrap, signals);
       /* Nobody is there who could still start the program, and no message is on its way. */
-      if (was_killed (bwrap) && poll (fds, 1, 0) == 0)
-        pv_start_end_orphans (bwrap, before);
+      if (was_killed (started->bwrap) && poll (fds, 1, 0) == 0)
+        pv_start_end_orphans (started);
     }
 }
 
 /**
  * pv_start_wait:
  * @set: (inout): this process's copy of the socket's inner end is closed
- * @bwrap: the pid of bubblewrap; it is waited for unless the program runs
- * @before: (array zero-terminated=1): the children that this process had before
+ * @started: (inout): bubblewrap; it is waited for unless the program runs; the others are learned
  * @signals: a signalfd of what is passed on, and SIGCHLD
  * @ret_status: (out): -1: the program runs; else the exit status: it does not, and the supervisor
  *  inside has said why, or a signal ended bubblewrap
@@ -247,22 +284,32 @@ receive (int link, pid_t bwrap, char **before, int signals, PvMessage *ret_messa
  * Returns: %FALSE with @error set if bubblewrap failed
  */
 gboolean
-pv_start_wait (const PvLaunchInput *input, PvFdSet *set, pid_t bwrap, char **before, int signals,
+pv_start_wait (const PvLaunchInput *input, PvFdSet *set, PvStarted *started, int signals,
                int *ret_status, GError **error)
 {
+  int link = set->link_outside;
   PvMessage message;
+  pid_t sender;
   ssize_t got;
 
   /* Or its end would not be seen. */
   pv_fd_clear (&set->link_inside);
-  got = receive (set->link_outside, bwrap, before, signals, &message);
-  *ret_status = -1;
-  if (got == (ssize_t) sizeof message && message.kind == PV_MESSAGE_STARTED)
-    return TRUE;
+  while ((got = wait_for_message (link, started, signals, &message, &sender)) == sizeof message &&
+         message.kind == PV_MESSAGE_STARTING)
+    started->program = sender;
 
-  if (got != (ssize_t) sizeof message)
-    return set_bwrap_failed (set, reap (bwrap), ret_status, error);
-  reap (bwrap);
+  *ret_status = -1;
+  if (got == (ssize_t)sizeof message && message.kind == PV_MESSAGE_STARTED)
+    {
+      started->inside = sender;
+      while (pass_on (link, 0, signals))
+        ;
+      return TRUE;
+    }
+
+  if (got != (ssize_t)sizeof message)
+    return set_bwrap_failed (set, reap (started->bwrap), ret_status, error);
+  reap (started->bwrap);
   if (message.kind == PV_MESSAGE_REPLACED)
     return set_replaced (input->plan, message.value, error);
   *ret_status = message.value;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* More than anybody has before a launch; those beyond are overlooked. */
+#define PV_MAX_PIDS 1024
+
+/**
+ * PvPids: processes that are left alone.
+ */
+typedef struct
+{
+  pid_t pids[PV_MAX_PIDS];
+  size_t count;
+} PvPids;
+
+void pv_pids_parse (PvPids *pids, const char *text);
+void pv_pids_remove (PvPids *pids, pid_t pid);
+bool pv_processes_has_children (const PvPids *but);
+void pv_processes_signal_descendants (const PvPids *but, int number);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervise/report.h"
+#include "supervise/message.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/**
+ * pv_report_exited:
+ * @status: the program's exit status
+ *
+ * Writes a line as the launcher does.  Who does not listen any more is not told.
+ */
+void
+pv_report_exited (const PvReport *self, int status)
+{
+  char line[128];
+  int length;
+
+  if (self->fd < 0)
+    return;
+  length = snprintf (line, sizeof line, PV_PROTOCOL_EVENT_FORMAT ",\"status\":%d}\n", "exited",
+                     PV_PROTOCOL_EVENT_TIME (pv_protocol_now () - self->began), status);
+  signal (SIGPIPE, SIG_IGN);
+  PV_RETRY (write (self->fd, line, (size_t)length));
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What both supervisors do.  The one inside does it as long as it lives; if it is killed, the one
+ * outside, to which its children come, goes on. */
+#include "supervise/supervision.h"
+#include "supervise/message.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Milliseconds. */
+static int64_t
+get_now (void)
+{
+  return pv_protocol_now () / 1000000;
+}
+
+/**
+ * pv_supervision_get_timeout:
+ *
+ * Returns: for poll(2)
+ */
+int
+pv_supervision_get_timeout (const PvSupervision *self)
+{
+  int timeout = pv_escalation_get_timeout (&self->escalation, get_now ());
+
+  if (self->signals < 0 && (timeout < 0 || timeout > PV_SUPERVISION_BLIND_MS))
+    return PV_SUPERVISION_BLIND_MS;
+  return timeout;
+}
+
+/* What the terminal sent went to its whole foreground group, so the program has it already.  Only
+ * that the terminal has gone is told to nobody but the leader of the session: tty_ioctl(4). */
+static bool
+has_been_sent_to_all (const struct signalfd_siginfo *info)
+{
+  return info->ssi_code == SI_KERNEL && !(info->ssi_signo == SIGHUP && getsid (0) == getpid ());
+}
+
+/**
+ * pv_supervision_next_signal:
+ * @ret_number: (out): what is to be passed on; 0: nothing
+ *
+ * Reads one signal.  SIGCHLD is dealt with.
+ *
+ * Returns: false if there is none
+ */
+bool
+pv_supervision_next_signal (PvSupervision *self, int *ret_number)
+{
+  struct signalfd_siginfo info;
+
+  *ret_number = 0;
+  if (PV_RETRY (read (self->signals, &info, sizeof info)) != (long)sizeof info)
+    return false;
+  if (info.ssi_signo == SIGCHLD)
+    pv_supervision_reap (self);
+  else if (!has_been_sent_to_all (&info))
+    *ret_number = (int)info.ssi_signo;
+  return true;
+}
+
+/**
+ * pv_supervision_reap:
+ *
+ * All that has ended is waited for.  A supervisor inside that somebody has stopped goes on: nobody
+ * else would see to that.
+ */
+void
+pv_supervision_reap (PvSupervision *self)
+{
+  int status;
+  pid_t pid;
+
+  while ((pid = waitpid (-1, &status, WNOHANG | WUNTRACED)) > 0)
+    {
+      if (WIFSTOPPED (status))
+        {
+          if (pid == self->inside)
+            kill (pid, SIGCONT);
+          continue;
+        }
+      pv_pids_remove (&self->before, pid);
+      if (pid == self->program)
+        pv_supervision_set_status (self, pv_status_from_wait (status));
+      if (pid != self->inside)
+        continue;
+      self->inside = 0;
+      self->inside_status = status;
+    }
+  self->has_children = pid == 0 || errno != ECHILD;
+}
+
+/**
+ * pv_supervision_set_status:
+ *
+ * The program has ended.
+ */
+void
+pv_supervision_set_status (PvSupervision *self, int status)
+{
+  self->program = 0;
+  self->status = status;
+  pv_escalation_on_program_ended (&self->escalation, get_now ());
+}
+
+static void
+reach_all (const PvSupervision *self, int number)
+{
+  /* The first process of a PID namespace reaches all others at once. */
+  if (number == SIGKILL && getpid () == 1)
+    kill (-1, SIGKILL);
+  else
+    pv_processes_signal_descendants (&self->before, number);
+  if (number == SIGTERM)
+    pv_processes_signal_descendants (&self->before, SIGCONT);
+}
+
+static void
+perform (const PvSupervision *self, PvAction action)
+{
+  switch (action.reach)
+    {
+    case PV_REACH_ALL:
+      reach_all (self, action.number);
+      break;
+    case PV_REACH_PROGRAM:
+      if (self->program > 0)
+        kill (self->program, action.number);
+      break;
+    case PV_REACH_NOBODY:
+    default:
+      break;
+    }
+}
+
+/**
+ * pv_supervision_signal:
+ * @number: a signal that was sent to the launcher
+ */
+void
+pv_supervision_signal (PvSupervision *self, int number)
+{
+  perform (self, pv_escalation_on_signal (&self->escalation, number, get_now ()));
+}
+
+/**
+ * pv_supervision_tick:
+ *
+ * Does what the time limits ask for.
+ */
+void
+pv_supervision_tick (PvSupervision *self)
+{
+  perform (self, pv_escalation_on_time (&self->escalation, get_now ()));
+}
+
+/**
+ * pv_supervision_parse_timeout:
+ * @option: `--terminate-timeout=MS` or `--terminate-idle-timeout=MS`
+ *
+ * Returns: whether it is one of them
+ */
+bool
+pv_supervision_parse_timeout (PvSupervision *self, const char *option)
+{
+  const char *value;
+
+  if ((value = pv_option_value (option, "--terminate-timeout=")) != NULL)
+    self->escalation.terminate_ms = atoi (value);
+  else if ((value = pv_option_value (option, "--terminate-idle-timeout=")) != NULL)
+    self->escalation.idle_ms = atoi (value);
+  else
+    return false;
+  return true;
+}

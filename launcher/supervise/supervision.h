@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "supervise/escalation.h"
+#include "supervise/processes.h"
+
+/**
+ * PvSupervision: what both supervisors do: wait for the program and all that it leaves.
+ * @program: its pid; 0: it has ended, or there is none
+ * @status: its exit status; -1: not known
+ * @inside: the supervisor inside, for the one outside; 0: it has ended, or this is it
+ * @inside_status: of @inside, as waitpid(2) gave it
+ * @has_children: whether this process has any
+ * @before: children that are neither waited for nor signalled
+ * @escalation: who gets a signal
+ * @signals: a signalfd, or -1
+ */
+typedef struct
+{
+  pid_t program;
+  int status;
+  pid_t inside;
+  int inside_status;
+  bool has_children;
+  PvPids before;
+  PvEscalation escalation;
+  int signals;
+} PvSupervision;
+
+/* For poll(2), where there is no signalfd: too many files are open. */
+#define PV_SUPERVISION_BLIND_MS 100
+
+int pv_supervision_get_timeout (const PvSupervision *self);
+bool pv_supervision_next_signal (PvSupervision *self, int *ret_number);
+void pv_supervision_reap (PvSupervision *self);
+void pv_supervision_set_status (PvSupervision *self, int status);
+void pv_supervision_signal (PvSupervision *self, int number);
+void pv_supervision_tick (PvSupervision *self);
+bool pv_supervision_parse_timeout (PvSupervision *self, const char *option);

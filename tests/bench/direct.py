@@ -5,25 +5,19 @@
   minimal   bubblewrap with the fewest mounts that run /bin/true from the runtime
   same      bubblewrap with exactly the arguments that --dry-run=argv prints
   direct    pv-launch --runtime=RUNTIME -- /bin/true
-
-The runtime is an argument, or NAME in the store that PV_TEST_RUNTIMES names.  PV_LAUNCH is the
-program.  Started as root, all is run as an ordinary user: nobody, or PV_TEST_UID if /etc/passwd has
-that one; for a user whom it does not have, each launch would ask other services first.
 """
 
-import argparse
 import json
 import os
 import pathlib
-import pwd
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-SKIPPED = 77
+import bench
+
 WARM_UP = 10
 
 REAL_MOUNTS = ("--ro-bind", "--bind", "--dev-bind", "--proc", "--tmpfs", "--dev")
@@ -90,53 +84,11 @@ def make_same(bwrap, launch, runtime, environment):
     return Command("same", [bwrap] + argv, environment, mounts, files)
 
 
-def make_minimal(bwrap, runtime, environment):
-    """A merged /usr needs the links that lead to the loader and to /bin/true; a root needs none."""
-    if (runtime / "usr").is_dir():
-        arguments = ["--ro-bind", str(runtime), "/"]
-    else:
-        arguments = ["--ro-bind", str(runtime), "/usr"]
-        for name in ("bin", "lib", "lib64"):
-            if (runtime / name).is_dir():
-                arguments += ["--symlink", f"usr/{name}", f"/{name}"]
-    return Command("minimal", [bwrap] + arguments + ["--", "/bin/true"], environment, 1)
-
-
 def make_direct(launch, runtime, environment):
     words = [launch, f"--runtime={runtime}"]
     plan = json.loads(subprocess.run(words + ["--dry-run=json", "--", "/bin/true"], text=True,
                                      env=environment, check=True, stdout=subprocess.PIPE).stdout)
     return Command("direct", words + ["--", "/bin/true"], environment, plan["mount_count"])
-
-
-def find_runtime(argument, name):
-    """Returns: the folder that is the runtime, or None"""
-    store = os.environ.get("PV_TEST_RUNTIMES")
-    if argument is not None:
-        path = pathlib.Path(argument)
-    elif store:
-        path = pathlib.Path(store) / name
-    else:
-        return None
-    inner = path / "files"
-    return (inner if inner.is_dir() else path).resolve()
-
-
-def find_ordinary_user():
-    try:
-        return pwd.getpwuid(int(os.environ["PV_TEST_UID"]))
-    except KeyError:
-        return pwd.getpwnam("nobody")
-
-
-def become_ordinary_user(home):
-    if os.getuid() == 0:
-        user = find_ordinary_user()
-        os.chown(home, user.pw_uid, user.pw_gid)
-        os.setgroups([])
-        os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
-        os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
-    os.chdir(home)
 
 
 def measure(commands, rounds):
@@ -162,48 +114,20 @@ def print_table(commands):
               f"{get_ratio(command, minimal):>11.2f}{get_ratio(command, same):>8.2f}")
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runtime", nargs="?", help="a folder")
-    parser.add_argument("--rounds", type=int, default=300)
-    parser.add_argument("--name", default="minimal", help="which one of PV_TEST_RUNTIMES")
-    return parser.parse_args()
-
-
-def main():
-    if sys.argv[1:2] == ["--record"]:
-        record(sys.argv[2])
-        return
-    arguments = parse_arguments()
-    runtime = find_runtime(arguments.runtime, arguments.name)
-    bwrap = os.environ.get("PV_LAUNCH_BWRAP") or shutil.which("bwrap")
-    launch = os.environ.get("PV_LAUNCH") or shutil.which("pv-launch")
-    if runtime is None or bwrap is None or launch is None:
-        print("skipped: a runtime, bwrap or pv-launch is missing; PV_TEST_RUNTIMES names a store")
-        sys.exit(SKIPPED)
-
-    with tempfile.TemporaryDirectory(prefix="pv-bench-", dir="/var/tmp") as home:
-        pid = os.fork()
-        if pid != 0:
-            _, status = os.waitpid(pid, 0)
-            sys.exit(os.waitstatus_to_exitcode(status))
-        become_ordinary_user(home)
-        environment = {name: value for name, value in os.environ.items()
-                       if name in ("PATH", "PV_LAUNCH_LIBEXECDIR")}
-        environment |= {"HOME": home, "PV_LAUNCH_BWRAP": bwrap}
-        commands = [
-            make_minimal(bwrap, runtime, environment),
-            make_same(bwrap, launch, runtime, environment),
-            make_direct(launch, runtime, environment),
-        ]
-        measure(commands, arguments.rounds)
-        version = subprocess.run([bwrap, "--version"], text=True, check=True,
-                                 stdout=subprocess.PIPE).stdout.strip()
-        print(f"{runtime}, {version}, {arguments.rounds} rounds, uid {os.getuid()}")
-        print_table(commands)
-        sys.stdout.flush()
-        os._exit(0)
+def measure_all(setting):
+    environment = setting.environment
+    words = bench.list_minimal_words(setting.bwrap, setting.runtime)
+    commands = [
+        Command("minimal", words + ["/bin/true"], environment, 1),
+        make_same(setting.bwrap, setting.launch, setting.runtime, environment),
+        make_direct(setting.launch, setting.runtime, environment),
+    ]
+    measure(commands, setting.rounds)
+    print_table(commands)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--record"]:
+        record(sys.argv[2])
+    else:
+        bench.run(__doc__.splitlines()[0], 300, measure_all)

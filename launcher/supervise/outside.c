@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,12 +82,22 @@ parse (PvOutside *self, int argc, char **argv)
   return self->bwrap > 0 && self->link >= 0;
 }
 
-/* Bubblewrap would only wait as we do: without it there is a process less, the end is seen sooner,
- * and the supervisor inside is a child of this process, which sees what becomes of it. */
+/* Bubblewrap would only wait as this process does: without it there is a process less, the end is
+ * seen sooner, and the supervisor inside is a child of this process, which sees what becomes of it.
+ */
 static void
-dismiss_bwrap (const PvOutside *self)
+dismiss_bwrap (PvOutside *self)
 {
+  int status = 0;
+
   kill (self->bwrap, SIGKILL);
+  PV_RETRY (waitpid (self->bwrap, &status, 0));
+  /* It has seen the end of the supervisor inside, and has its status. */
+  if (WIFEXITED (status))
+    {
+      self->supervision.inside = 0;
+      self->supervision.inside_status = status;
+    }
 }
 
 /* The supervisor inside waits for all that the program leaves.  If it is killed, they come to this
@@ -122,11 +133,11 @@ receive (PvOutside *self)
       if (message.kind == PV_MESSAGE_EXITED)
         pv_supervision_set_status (&self->supervision, message.value);
     }
-  if (result < 0)
-    {
-      close (self->link);
-      self->link = -1;
-    }
+  if (result == 0)
+    return;
+  close (self->link);
+  self->link = -1;
+  pv_supervision_take_over (&self->supervision);
 }
 
 static void

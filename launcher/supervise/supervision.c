@@ -95,6 +95,28 @@ pv_supervision_reap (PvSupervision *self)
 }
 
 /**
+ * pv_supervision_take_over:
+ *
+ * The supervisor inside has gone, or is about to: its children come to this process, unless they
+ * have ended and it has waited for them.
+ */
+void
+pv_supervision_take_over (PvSupervision *self)
+{
+  siginfo_t info;
+
+  if (self->inside > 0)
+    PV_RETRY (waitpid (self->inside, &self->inside_status, 0));
+  self->inside = 0;
+  if (self->program == 0 ||
+      waitid (P_PID, (id_t)self->program, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+    return;
+  /* Its pid may be another's by now. */
+  self->program = 0;
+  pv_escalation_on_program_ended (&self->escalation, get_now ());
+}
+
+/**
  * pv_supervision_set_status:
  *
  * The program has ended.

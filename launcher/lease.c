@@ -62,7 +62,8 @@ say_waiting (const char *path, PvLockMode mode, int holder, gpointer data)
       who = g_strdup_printf (", which process %d (%s) has locked", holder, command);
     }
   pv_report_waiting (waiting->report, path, holder);
-  pv_warning ("Waiting up to %g s for the lock \"%s\"%s", waiting->options->lock_timeout_ms / 1000.0, path,
+  pv_warning ("Waiting up to %g s for the lock \"%s\"%s",
+              waiting->options->lock_timeout_ms / 1000.0, path,
               who != NULL ? who : ", which another process has locked exclusively");
 }
 
@@ -88,7 +89,7 @@ check_filesystem (const PvOptions *options, const PvLock *lock, GError **error)
       pv_error_set (error, PV_ERROR_FAILED, "Cannot rely on the lock \"%s\": it lies on %s", path,
                     name);
       return pv_error_hint (error, "put the runtime on a local filesystem, or use "
-                            "--lock-on-remote=warn");
+                                   "--lock-on-remote=warn");
     }
   if (options->lock_on_remote == PV_REMOTE_WARN)
     pv_warning ("The lock \"%s\" lies on %s: other machines may not see it", path, name);

@@ -18,8 +18,8 @@
  * Returns: %FALSE, with @error set to what names the option, and where it was said
  */
 gboolean
-pv_option_set_invalid (GError **error, const PvOptionValue *values, PvOptionId id,
-                       const char *text, const char *reason)
+pv_option_set_invalid (GError **error, const PvOptionValue *values, PvOptionId id, const char *text,
+                       const char *reason)
 {
   const char *source = values[id].source;
 

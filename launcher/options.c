@@ -54,7 +54,8 @@ parse_lock_timeout (PvOptions *self, const PvOptionValue *values, GError **error
 {
   double seconds;
 
-  if (!pv_option_get_seconds (values, PV_OPTION_LOCK_TIMEOUT, DEFAULT_LOCK_TIMEOUT, &seconds, error))
+  if (!pv_option_get_seconds (values, PV_OPTION_LOCK_TIMEOUT, DEFAULT_LOCK_TIMEOUT, &seconds,
+                              error))
     return FALSE;
   self->lock_timeout_ms = (int) (seconds * 1000);
   return TRUE;

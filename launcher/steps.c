@@ -111,5 +111,6 @@ pv_step_check (const PvOptions *options, const PvHost *host, PvHostPath **ret_ho
     return FALSE;
   if (options->home != NULL && (*ret_home = open_home (options->home, error)) == NULL)
     return FALSE;
-  return pv_options_is_dry_run (options) || (*ret_bwrap = pv_bwrap_find (host->environment, error)) != NULL;
+  return pv_options_is_dry_run (options)
+         || (*ret_bwrap = pv_bwrap_find (host->environment, error)) != NULL;
 }

@@ -38,7 +38,7 @@ kill_all (PvEscalation *self, int64_t now)
 {
   self->phase = PV_PHASE_KILL;
   self->deadline = now + KILL_AGAIN_MS;
-  return (PvAction){ .reach = PV_REACH_ALL, .number = SIGKILL };
+  return (PvAction) { .reach = PV_REACH_ALL, .number = SIGKILL };
 }
 
 static PvAction
@@ -49,7 +49,7 @@ on_term (PvEscalation *self, int64_t now)
     self->n_terms++;
   if (self->n_terms > 2)
     return kill_all (self, now);
-  return (PvAction){
+  return (PvAction) {
     .reach = self->n_terms == 1 ? PV_REACH_PROGRAM : PV_REACH_ALL,
     .number = SIGTERM,
   };
@@ -72,9 +72,9 @@ pv_escalation_on_signal (PvEscalation *self, int number, int64_t now)
   if (number == SIGTERM)
     return on_term (self, now);
   if (!self->program_ended)
-    return (PvAction){ .reach = PV_REACH_PROGRAM, .number = number };
+    return (PvAction) { .reach = PV_REACH_PROGRAM, .number = number };
   if (asks_to_end (number) || number == SIGCONT)
-    return (PvAction){ .reach = PV_REACH_ALL, .number = number };
+    return (PvAction) { .reach = PV_REACH_ALL, .number = number };
   return nothing;
 }
 
@@ -108,7 +108,7 @@ pv_escalation_on_time (PvEscalation *self, int64_t now)
 
   self->phase = PV_PHASE_TERMINATE;
   self->deadline = now + self->terminate_ms;
-  return (PvAction){ .reach = PV_REACH_ALL, .number = SIGTERM };
+  return (PvAction) { .reach = PV_REACH_ALL, .number = SIGTERM };
 }
 
 /**
@@ -121,5 +121,5 @@ pv_escalation_get_timeout (const PvEscalation *self, int64_t now)
 {
   if (self->deadline == 0)
     return -1;
-  return self->deadline > now ? (int)(self->deadline - now) : 0;
+  return self->deadline > now ? (int) (self->deadline - now) : 0;
 }

@@ -84,7 +84,7 @@ block_signals (void)
 static bool
 sort_out_fds (const PvOrders *orders, int signals)
 {
-  int *wanted = calloc ((size_t)(orders->n_leases + orders->n_kept + 2), sizeof *wanted);
+  int *wanted = calloc ((size_t) (orders->n_leases + orders->n_kept + 2), sizeof *wanted);
   size_t n_wanted = 0;
 
   if (wanted == NULL)
@@ -146,7 +146,7 @@ wait_for_change (PvInside *self)
   if (poll (fds, 2, pv_supervision_get_timeout (supervision)) < 0)
     {
       /* To give up would be to let go of the leases. */
-      nanosleep (&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+      nanosleep (&(struct timespec) { .tv_nsec = 10000000 }, NULL);
       pv_supervision_reap (supervision);
       return;
     }
@@ -242,8 +242,8 @@ pv_inside (int argc, char **argv)
   PvOrders orders;
 
   prctl (PR_SET_NAME, "pv-supervise");
-  if (!pv_orders_read (&orders, argc, argv) ||
-      dup2 (orders.error_output, STDERR_FILENO) != STDERR_FILENO)
+  if (!pv_orders_read (&orders, argc, argv)
+      || dup2 (orders.error_output, STDERR_FILENO) != STDERR_FILENO)
     {
       pv_complain ("Cannot supervise: invalid orders");
       return PV_STATUS_LAUNCHER_FAILED;

@@ -27,8 +27,8 @@ add_node (PvOrders *self, const char *text, int base, unsigned *ret_number)
 
   if (colon == text || *colon != ':' || number > INT_MAX)
     return false;
-  self->nodes[self->n_nodes++] = (PvNode){ .dest = colon + 1, .fd = -1 };
-  *ret_number = (unsigned)number;
+  self->nodes[self->n_nodes++] = (PvNode) { .dest = colon + 1, .fd = -1 };
+  *ret_number = (unsigned) number;
   return true;
 }
 
@@ -37,7 +37,7 @@ static void
 add_link (PvOrders *self, char **strings)
 {
   self->nodes[self->n_nodes++] =
-      (PvNode){ .target = strings[0] + strlen ("--link-to="), .dest = strings[1], .fd = -1 };
+      (PvNode) { .target = strings[0] + strlen ("--link-to="), .dest = strings[1], .fd = -1 };
 }
 
 static bool
@@ -55,7 +55,7 @@ parse_node (PvOrders *self, const char *option)
     }
   if ((value = pv_option_value (option, "--file=")) == NULL || !add_node (self, value, 10, &number))
     return false;
-  self->nodes[self->n_nodes - 1].fd = (int)number;
+  self->nodes[self->n_nodes - 1].fd = (int) number;
   return true;
 }
 
@@ -115,8 +115,8 @@ allocate (PvOrders *self, size_t count)
   self->kept = calloc (count, sizeof *self->kept);
   self->expected = calloc (count, sizeof *self->expected);
   self->nodes = calloc (count, sizeof *self->nodes);
-  return self->leases != NULL && self->kept != NULL && self->expected != NULL &&
-         self->nodes != NULL;
+  return self->leases != NULL && self->kept != NULL && self->expected != NULL
+         && self->nodes != NULL;
 }
 
 /**
@@ -134,7 +134,7 @@ pv_orders_read (PvOrders *orders, int argc, char **argv)
   char **strings = pv_strings_map (fd, &count);
   size_t i;
 
-  *orders = (PvOrders){ .link = -1, .error_output = -1, .terminate_ms = -1 };
+  *orders = (PvOrders) { .link = -1, .error_output = -1, .terminate_ms = -1 };
   if (strings == NULL)
     return false;
   if (!allocate (orders, count))
@@ -151,6 +151,6 @@ pv_orders_read (PvOrders *orders, int argc, char **argv)
     orders->program = strings + i + 1;
   else if (argc > 3 && strcmp (argv[2], "--") == 0)
     orders->program = argv + 3;
-  return orders->program != NULL && orders->program[0] != NULL && orders->link >= 0 &&
-         orders->error_output >= 0;
+  return orders->program != NULL && orders->program[0] != NULL && orders->link >= 0
+         && orders->error_output >= 0;
 }

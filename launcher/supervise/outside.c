@@ -8,6 +8,7 @@
 #include "supervise/report.h"
 #include "supervise/supervision.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -110,8 +111,8 @@ is_anything_left (PvOutside *self)
   if (!supervision->has_children || supervision->before.count == 0)
     return supervision->has_children;
   /* Asked again, what has come to this process while the first answer was made is seen. */
-  return pv_processes_has_children (&supervision->before) ||
-         pv_processes_has_children (&supervision->before);
+  return pv_processes_has_children (&supervision->before)
+         || pv_processes_has_children (&supervision->before);
 }
 
 static void
@@ -120,6 +121,14 @@ report (PvOutside *self, int status)
   if (!self->reported)
     pv_report_exited (&self->report, status);
   self->reported = true;
+}
+
+static void
+lose_link (PvOutside *self)
+{
+  close (self->link);
+  self->link = -1;
+  pv_supervision_take_over (&self->supervision);
 }
 
 static void
@@ -133,24 +142,19 @@ receive (PvOutside *self)
       if (message.kind == PV_MESSAGE_EXITED)
         pv_supervision_set_status (&self->supervision, message.value);
     }
-  if (result == 0)
-    return;
-  close (self->link);
-  self->link = -1;
-  pv_supervision_take_over (&self->supervision);
+  if (result < 0)
+    lose_link (self);
 }
 
 static void
 pass_on (PvOutside *self, int number)
 {
+  if (self->link >= 0 && !pv_message_send (self->link, PV_MESSAGE_SIGNAL, number) && errno == EPIPE)
+    receive (self);
   if (self->link < 0)
-    {
-      pv_supervision_signal (&self->supervision, number);
-      return;
-    }
-  pv_message_send (self->link, PV_MESSAGE_SIGNAL, number);
+    pv_supervision_signal (&self->supervision, number);
   /* Who is stopped passes nothing on. */
-  if (number == SIGCONT && self->supervision.inside > 0)
+  else if (number == SIGCONT && self->supervision.inside > 0)
     kill (self->supervision.inside, SIGCONT);
 }
 
@@ -176,7 +180,7 @@ wait_for_change (PvOutside *self)
   if (poll (fds, 3, self->link < 0 ? pv_supervision_get_timeout (supervision) : -1) < 0)
     {
       /* To give up would be to let go of the leases. */
-      nanosleep (&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+      nanosleep (&(struct timespec) { .tv_nsec = 10000000 }, NULL);
       pv_supervision_reap (supervision);
       return;
     }

@@ -52,7 +52,7 @@ pv_pids_parse (PvPids *pids, const char *text)
   pids->count = 0;
   for (const char *word = text; pids->count < PV_MAX_PIDS; word = end)
     {
-      pid_t pid = (pid_t)strtol (word, &end, 10);
+      pid_t pid = (pid_t) strtol (word, &end, 10);
 
       if (end == word)
         return;
@@ -95,8 +95,8 @@ read_parent (pid_t pid)
   close (fd);
   text[length > 0 ? length : 0] = '\0';
   end_of_name = strrchr (text, ')');
-  if (end_of_name == NULL || sscanf (end_of_name + 1, " %c %d", &state, &parent) != 2 ||
-      state == 'Z')
+  if (end_of_name == NULL || sscanf (end_of_name + 1, " %c %d", &state, &parent) != 2
+      || state == 'Z')
     return 0;
   return parent;
 }
@@ -104,11 +104,11 @@ read_parent (pid_t pid)
 static void
 add (const char *name)
 {
-  pid_t pid = (pid_t)atoi (name);
+  pid_t pid = (pid_t) atoi (name);
   pid_t parent = pid > 0 ? read_parent (pid) : 0;
 
   if (parent > 0 && n_processes < MAX_PROCESSES)
-    processes[n_processes++] = (PvProcess){ .pid = pid, .parent = parent };
+    processes[n_processes++] = (PvProcess) { .pid = pid, .parent = parent };
 }
 
 static void
@@ -127,7 +127,7 @@ scan (void)
 
       for (long i = 0; i < length; i += entry->d_reclen)
         {
-          entry = (const void *)(entries + i);
+          entry = (const void *) (entries + i);
           add (entry->d_name);
         }
     }
@@ -167,8 +167,8 @@ mark_descendants (const PvPids *but)
         {
           PvProcess *process = &processes[i];
 
-          if (process->descends ||
-              !(process->parent == self ? !has (but, process->pid) : descends (process->parent)))
+          if (process->descends
+              || !(process->parent == self ? !has (but, process->pid) : descends (process->parent)))
             continue;
           process->descends = true;
           changed = true;
@@ -181,7 +181,7 @@ mark_descendants (const PvPids *but)
 static void
 send_signal (const PvProcess *process, int number)
 {
-  int fd = (int)syscall (SYS_pidfd_open, process->pid, 0);
+  int fd = (int) syscall (SYS_pidfd_open, process->pid, 0);
   pid_t parent;
 
   if (fd < 0)

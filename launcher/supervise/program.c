@@ -28,11 +28,11 @@ search_path (const char *name, char path[PATH_MAX])
   while (folder != NULL)
     {
       const char *end = strchrnul (folder, ':');
-      int length = (int)(end - folder);
+      int length = (int) (end - folder);
       struct stat st;
 
-      if (snprintf (path, PATH_MAX, "%.*s%s%s", length, folder, length > 0 ? "/" : "./", name) >=
-          PATH_MAX)
+      if (snprintf (path, PATH_MAX, "%.*s%s%s", length, folder, length > 0 ? "/" : "./", name)
+          >= PATH_MAX)
         result = ENAMETOOLONG;
       else if (stat (path, &st) < 0 ? errno == EACCES : S_ISREG (st.st_mode))
         {
@@ -103,8 +103,8 @@ start_with_shell (const char *path, const PvOrders *orders, int *ret_errno)
       *ret_errno = ENOMEM;
       return -1;
     }
-  with_shell[0] = (char *)"/bin/sh";
-  with_shell[1] = (char *)path;
+  with_shell[0] = (char *) "/bin/sh";
+  with_shell[1] = (char *) path;
   memcpy (with_shell + 2, argv + 1, (count - 1) * sizeof *argv);
   return start ("/bin/sh", with_shell, orders, ret_errno);
 }

@@ -23,5 +23,5 @@ pv_report_exited (const PvReport *self, int status)
   length = snprintf (line, sizeof line, PV_PROTOCOL_EVENT_FORMAT ",\"status\":%d}\n", "exited",
                      PV_PROTOCOL_EVENT_TIME (pv_protocol_now () - self->began), status);
   signal (SIGPIPE, SIG_IGN);
-  PV_RETRY (write (self->fd, line, (size_t)length));
+  PV_RETRY (write (self->fd, line, (size_t) length));
 }

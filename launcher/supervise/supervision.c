@@ -54,12 +54,12 @@ pv_supervision_next_signal (PvSupervision *self, int *ret_number)
   struct signalfd_siginfo info;
 
   *ret_number = 0;
-  if (PV_RETRY (read (self->signals, &info, sizeof info)) != (long)sizeof info)
+  if (PV_RETRY (read (self->signals, &info, sizeof info)) != (long) sizeof info)
     return false;
   if (info.ssi_signo == SIGCHLD)
     pv_supervision_reap (self);
   else if (!has_been_sent_to_all (&info))
-    *ret_number = (int)info.ssi_signo;
+    *ret_number = (int) info.ssi_signo;
   return true;
 }
 
@@ -108,8 +108,8 @@ pv_supervision_take_over (PvSupervision *self)
   if (self->inside > 0)
     PV_RETRY (waitpid (self->inside, &self->inside_status, 0));
   self->inside = 0;
-  if (self->program == 0 ||
-      waitid (P_PID, (id_t)self->program, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+  if (self->program == 0
+      || waitid (P_PID, (id_t) self->program, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
     return;
   /* Its pid may be another's by now. */
   self->program = 0;

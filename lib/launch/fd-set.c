@@ -159,7 +159,8 @@ open_supervise (PvFdSet *self, const char *path, GError **error)
   if (self->supervise < 0)
     {
       pv_error_set_errno (error, errno, "Cannot open \"%s\"", path);
-      return pv_error_hint (error, "pv-launch is not installed completely; where its helpers are can "
+      return pv_error_hint (error,
+                            "pv-launch is not installed completely; where its helpers are can "
                             "be said with PV_LAUNCH_LIBEXECDIR");
     }
   inherit (self, self->supervise);

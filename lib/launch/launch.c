@@ -58,8 +58,8 @@ add_expectations (GPtrArray *orders, const PvPlan *plan, GError **error)
       if (fstatat (mount->fd, sub, &st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
         return pv_error_set_errno (error, errno, "Cannot look at \"%s\"", mount->source);
       g_ptr_array_add (orders,
-                       g_strdup_printf ("--expect=%llx:%llu:%s", (unsigned long long)st.st_dev,
-                                        (unsigned long long)st.st_ino, mount->dest));
+                       g_strdup_printf ("--expect=%llx:%llu:%s", (unsigned long long) st.st_dev,
+                                        (unsigned long long) st.st_ino, mount->dest));
     }
   return TRUE;
 }
@@ -102,8 +102,8 @@ add_inherited (GPtrArray *orders, const PvLaunchInput *input, const PvFdSet *set
   for (guint i = 0; i < input->pass_fds->len; i++)
     g_ptr_array_add (orders,
                      g_strdup_printf ("--keep=%d", g_array_index (input->pass_fds, int, i)));
-  if (set->inside_leases->len > 0 &&
-      pv_lock_is_process_oriented (g_ptr_array_index (set->inside_leases, 0)))
+  if (set->inside_leases->len > 0
+      && pv_lock_is_process_oriented (g_ptr_array_index (set->inside_leases, 0)))
     g_ptr_array_add (orders, g_strdup ("--process-oriented"));
 }
 
@@ -189,16 +189,16 @@ make_argv (const PvLaunchInput *input, const PvFdSet *set, int args_fd, int orde
         g_ptr_array_add (argv, g_strdup (input->program[i]));
     }
   g_ptr_array_add (argv, NULL);
-  return (char **)g_ptr_array_free (argv, FALSE);
+  return (char **) g_ptr_array_free (argv, FALSE);
 }
 
 /* The leases and the channels go with this process. */
 static gboolean
 keep_across_exec (const PvLaunchInput *input, const PvFdSet *set, GError **error)
 {
-  if (!pv_fd_set_inherited (set->link_outside, TRUE, error) ||
-      (set->parent >= 0 && !pv_fd_set_inherited (set->parent, TRUE, error)) ||
-      (input->status_fd >= 0 && !pv_fd_set_inherited (input->status_fd, TRUE, error)))
+  if (!pv_fd_set_inherited (set->link_outside, TRUE, error)
+      || (set->parent >= 0 && !pv_fd_set_inherited (set->parent, TRUE, error))
+      || (input->status_fd >= 0 && !pv_fd_set_inherited (input->status_fd, TRUE, error)))
     return FALSE;
 
   for (guint i = 0; i < input->leases->len; i++)
@@ -208,11 +208,11 @@ keep_across_exec (const PvLaunchInput *input, const PvFdSet *set, GError **error
       if (!pv_fd_set_inherited (pv_lock_get_fd (lock), TRUE, error))
         return FALSE;
       /* To close any fd of such a file, even by exec, would lose the lock. */
-      if (pv_lock_is_process_oriented (lock) &&
-          (!pv_fd_set_inherited (pv_lock_get_fd (g_ptr_array_index (set->inside_leases, i)), TRUE,
-                                 error) ||
-           !pv_fd_set_inherited (pv_lock_get_fd (g_ptr_array_index (set->program_leases, i)), TRUE,
-                                 error)))
+      if (pv_lock_is_process_oriented (lock)
+          && (!pv_fd_set_inherited (pv_lock_get_fd (g_ptr_array_index (set->inside_leases, i)),
+                                    TRUE, error)
+              || !pv_fd_set_inherited (pv_lock_get_fd (g_ptr_array_index (set->program_leases, i)),
+                                       TRUE, error)))
         return FALSE;
     }
   return TRUE;
@@ -255,7 +255,7 @@ make_outside_argv (const PvLaunchInput *input, const PvFdSet *set, const PvStart
   g_ptr_array_add (argv, g_strdup ("--"));
   g_ptr_array_add (argv, g_strdup (input->program[0]));
   g_ptr_array_add (argv, NULL);
-  return (char **)g_ptr_array_free (argv, FALSE);
+  return (char **) g_ptr_array_free (argv, FALSE);
 }
 
 /* Through the fd: it is the same file outside and inside, also while an upgrade replaces it. */

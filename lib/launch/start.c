@@ -35,7 +35,7 @@ without_loader_variables (char **environment)
         g_ptr_array_add (kept, environment[i]);
     }
   g_ptr_array_add (kept, NULL);
-  return (char **)g_ptr_array_free (kept, FALSE);
+  return (char **) g_ptr_array_free (kept, FALSE);
 }
 
 static void
@@ -142,7 +142,7 @@ set_replaced (const PvPlan *plan, int which, GError **error)
 static gboolean
 was_there (char **before, const char *pid)
 {
-  return before != NULL && g_strv_contains ((const char *const *)before, pid);
+  return before != NULL && g_strv_contains ((const char *const *) before, pid);
 }
 
 /**
@@ -179,7 +179,7 @@ pv_start_end_orphans (const PvStarted *started)
       found = FALSE;
       for (gsize i = 0; pids[i] != NULL; i++)
         {
-          pid_t pid = (pid_t)g_ascii_strtoll (pids[i], NULL, 10);
+          pid_t pid = (pid_t) g_ascii_strtoll (pids[i], NULL, 10);
 
           if (pid <= 0 || pid == started->bwrap || was_there (started->before, pids[i]))
             continue;
@@ -195,8 +195,8 @@ was_killed (pid_t bwrap)
 {
   siginfo_t info = { .si_pid = 0 };
 
-  return waitid (P_PID, (id_t)bwrap, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-         info.si_pid == bwrap && info.si_code != CLD_EXITED;
+  return waitid (P_PID, (id_t) bwrap, &info, WEXITED | WNOHANG | WNOWAIT) == 0
+         && info.si_pid == bwrap && info.si_code != CLD_EXITED;
 }
 
 /* Also what the terminal sent to the whole process group: the program was not yet there, or has it
@@ -207,18 +207,18 @@ pass_on (int link, pid_t bwrap, int signals)
   struct signalfd_siginfo info;
   PvMessage message = { .kind = PV_MESSAGE_SIGNAL };
 
-  if (TEMP_FAILURE_RETRY (read (signals, &info, sizeof info)) != (ssize_t)sizeof info)
+  if (TEMP_FAILURE_RETRY (read (signals, &info, sizeof info)) != (ssize_t) sizeof info)
     return FALSE;
   if (info.ssi_signo == SIGCHLD)
     return TRUE;
-  message.value = (int32_t)info.ssi_signo;
+  message.value = (int32_t) info.ssi_signo;
   TEMP_FAILURE_RETRY (send (link, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT));
   /* It may be stuck, on a mount that does not answer. */
   if (bwrap <= 0)
     return TRUE;
-  if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT ||
-      info.ssi_signo == SIGHUP)
-    kill (bwrap, (int)info.ssi_signo);
+  if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT
+      || info.ssi_signo == SIGHUP)
+    kill (bwrap, (int) info.ssi_signo);
   return TRUE;
 }
 
@@ -243,7 +243,7 @@ receive (int link, PvMessage *ret_message, pid_t *ret_sender)
 
   *ret_sender = 0;
   if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS)
-    *ret_sender = ((const struct ucred *)(const void *)CMSG_DATA (header))->pid;
+    *ret_sender = ((const struct ucred *) (const void *) CMSG_DATA (header))->pid;
   return got;
 }
 
@@ -294,12 +294,12 @@ pv_start_wait (const PvLaunchInput *input, PvFdSet *set, PvStarted *started, int
 
   /* Or its end would not be seen. */
   pv_fd_clear (&set->link_inside);
-  while ((got = wait_for_message (link, started, signals, &message, &sender)) == sizeof message &&
-         message.kind == PV_MESSAGE_STARTING)
+  while ((got = wait_for_message (link, started, signals, &message, &sender)) == sizeof message
+         && message.kind == PV_MESSAGE_STARTING)
     started->program = sender;
 
   *ret_status = -1;
-  if (got == (ssize_t)sizeof message && message.kind == PV_MESSAGE_STARTED)
+  if (got == (ssize_t) sizeof message && message.kind == PV_MESSAGE_STARTED)
     {
       started->inside = sender;
       while (pass_on (link, 0, signals))
@@ -307,7 +307,7 @@ pv_start_wait (const PvLaunchInput *input, PvFdSet *set, PvStarted *started, int
       return TRUE;
     }
 
-  if (got != (ssize_t)sizeof message)
+  if (got != (ssize_t) sizeof message)
     return set_bwrap_failed (set, reap (started->bwrap), ret_status, error);
   reap (started->bwrap);
   if (message.kind == PV_MESSAGE_REPLACED)

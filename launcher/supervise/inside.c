@@ -223,6 +223,20 @@ run (const PvOrders *orders)
   return supervision->status;
 }
 
+/* Bubblewrap has started this by the number of an fd, which tells nobody what it is. */
+static void
+set_title (char *name)
+{
+  static const char title[] = "pv-supervise";
+  size_t length = strlen (name);
+
+  prctl (PR_SET_NAME, title);
+  if (length < strlen (title))
+    return;
+  memset (name, ' ', length);
+  memcpy (name, title, strlen (title));
+}
+
 /**
  * pv_inside:
  *
@@ -241,7 +255,7 @@ pv_inside (int argc, char **argv)
 {
   PvOrders orders;
 
-  prctl (PR_SET_NAME, "pv-supervise");
+  set_title (argv[0]);
   if (!pv_orders_read (&orders, argc, argv)
       || dup2 (orders.error_output, STDERR_FILENO) != STDERR_FILENO)
     {

@@ -18,7 +18,6 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /**
@@ -143,13 +142,8 @@ wait_for_change (PvInside *self)
   };
   int number;
 
-  if (poll (fds, 2, pv_supervision_get_timeout (supervision)) < 0)
-    {
-      /* To give up would be to let go of the leases. */
-      nanosleep (&(struct timespec) { .tv_nsec = 10000000 }, NULL);
-      pv_supervision_reap (supervision);
-      return;
-    }
+  if (!pv_supervision_poll (supervision, fds, 2, pv_supervision_get_timeout (supervision)))
+    return;
   if (fds[1].revents != 0)
     handle_messages (self);
   while (pv_supervision_next_signal (supervision, &number))

@@ -16,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /**
@@ -177,13 +176,9 @@ wait_for_change (PvOutside *self)
   };
   int number;
 
-  if (poll (fds, 3, self->link < 0 ? pv_supervision_get_timeout (supervision) : -1) < 0)
-    {
-      /* To give up would be to let go of the leases. */
-      nanosleep (&(struct timespec) { .tv_nsec = 10000000 }, NULL);
-      pv_supervision_reap (supervision);
-      return;
-    }
+  if (!pv_supervision_poll (supervision, fds, 3,
+                            self->link < 0 ? pv_supervision_get_timeout (supervision) : -1))
+    return;
   if (fds[1].revents != 0)
     receive (self);
   while (pv_supervision_next_signal (supervision, &number))

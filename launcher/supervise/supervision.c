@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+/* For poll(2), where there is no signalfd: too many files are open. */
+#define BLIND_MS 100
 
 /* Milliseconds. */
 static int64_t
@@ -27,9 +31,26 @@ pv_supervision_get_timeout (const PvSupervision *self)
 {
   int timeout = pv_escalation_get_timeout (&self->escalation, get_now ());
 
-  if (self->signals < 0 && (timeout < 0 || timeout > PV_SUPERVISION_BLIND_MS))
-    return PV_SUPERVISION_BLIND_MS;
+  if (self->signals < 0 && (timeout < 0 || timeout > BLIND_MS))
+    return BLIND_MS;
   return timeout;
+}
+
+/**
+ * pv_supervision_poll:
+ * @fds, @n_fds, @timeout: for poll(2)
+ *
+ * Returns: false if it failed.  To give up then would be to let go of the leases; so there is a
+ *  pause, and what has ended is waited for.
+ */
+bool
+pv_supervision_poll (PvSupervision *self, struct pollfd *fds, nfds_t n_fds, int timeout)
+{
+  if (poll (fds, n_fds, timeout) >= 0)
+    return true;
+  nanosleep (&(struct timespec) { .tv_nsec = 10000000 }, NULL);
+  pv_supervision_reap (self);
+  return false;
 }
 
 /* What the terminal sent went to its whole foreground group, so the program has it already.  Only

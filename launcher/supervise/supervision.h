@@ -4,6 +4,8 @@
 #include "supervise/escalation.h"
 #include "supervise/processes.h"
 
+#include <poll.h>
+
 /**
  * PvSupervision: what both supervisors do: wait for the program and all that it leaves.
  * @program: its pid; 0: it has ended, or there is none
@@ -27,10 +29,8 @@ typedef struct
   int signals;
 } PvSupervision;
 
-/* For poll(2), where there is no signalfd: too many files are open. */
-#define PV_SUPERVISION_BLIND_MS 100
-
 int pv_supervision_get_timeout (const PvSupervision *self);
+bool pv_supervision_poll (PvSupervision *self, struct pollfd *fds, nfds_t n_fds, int timeout);
 bool pv_supervision_next_signal (PvSupervision *self, int *ret_number);
 void pv_supervision_reap (PvSupervision *self);
 void pv_supervision_take_over (PvSupervision *self);

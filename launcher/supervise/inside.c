@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,8 +65,8 @@ take_leases (const PvOrders *orders)
 }
 
 /* Not SIGCONT: it wakes this process, and the one outside says when the program is to have it. */
-static int
-block_signals (void)
+static void
+block_signals (PvSupervision *supervision)
 {
   sigset_t watched;
 
@@ -75,7 +74,7 @@ block_signals (void)
   sigdelset (&watched, SIGCONT);
   sigaddset (&watched, SIGCHLD);
   sigprocmask (SIG_BLOCK, &watched, NULL);
-  return signalfd (-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+  pv_supervision_watch (supervision, &watched);
 }
 
 /* The program gets what is kept, this process what it holds, and nobody anything else: through an
@@ -90,7 +89,8 @@ sort_out_fds (const PvOrders *orders, int signals)
     return false;
 
   wanted[n_wanted++] = orders->link;
-  wanted[n_wanted++] = signals;
+  if (signals >= 0)
+    wanted[n_wanted++] = signals;
   for (int i = 0; i < orders->n_leases; i++)
     wanted[n_wanted++] = orders->leases[i];
   for (int i = 0; i < orders->n_kept; i++)
@@ -142,7 +142,7 @@ wait_for_change (PvInside *self)
   };
   int number;
 
-  if (!pv_supervision_poll (supervision, fds, 2, pv_supervision_get_timeout (supervision)))
+  if (!pv_supervision_poll (supervision, fds, 2, true))
     return;
   if (fds[1].revents != 0)
     handle_messages (self);
@@ -201,8 +201,8 @@ run (const PvOrders *orders)
     return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
 
   prctl (PR_SET_CHILD_SUBREAPER, 1);
-  supervision->signals = block_signals ();
-  if (supervision->signals < 0 || !sort_out_fds (orders, supervision->signals))
+  block_signals (supervision);
+  if (!sort_out_fds (orders, supervision->signals))
     {
       pv_complain ("Cannot supervise inside the container: %s", strerror (errno));
       return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -176,8 +175,7 @@ wait_for_change (PvOutside *self)
   };
   int number;
 
-  if (!pv_supervision_poll (supervision, fds, 3,
-                            self->link < 0 ? pv_supervision_get_timeout (supervision) : -1))
+  if (!pv_supervision_poll (supervision, fds, 3, self->link < 0))
     return;
   if (fds[1].revents != 0)
     receive (self);
@@ -201,8 +199,6 @@ wait_for_end (PvOutside *self)
   while (self->link >= 0 || is_anything_left (self))
     {
       wait_for_change (self);
-      if (supervision->signals < 0)
-        pv_supervision_reap (supervision);
       if (supervision->status >= 0)
         report (self, supervision->status);
     }
@@ -248,7 +244,7 @@ pv_outside (int argc, char **argv)
 
   pv_protocol_list_signals (&watched);
   sigaddset (&watched, SIGCHLD);
-  self.supervision.signals = signalfd (-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+  pv_supervision_watch (&self.supervision, &watched);
   prctl (PR_SET_NAME, "pv-supervise");
   dismiss_bwrap (&self);
 

@@ -21,15 +21,10 @@ get_now (void)
   return pv_protocol_now () / 1000000;
 }
 
-/**
- * pv_supervision_get_timeout:
- *
- * Returns: for poll(2)
- */
-int
-pv_supervision_get_timeout (const PvSupervision *self)
+static int
+get_timeout (const PvSupervision *self, bool limited)
 {
-  int timeout = pv_escalation_get_timeout (&self->escalation, get_now ());
+  int timeout = limited ? pv_escalation_get_timeout (&self->escalation, get_now ()) : -1;
 
   if (self->signals < 0 && (timeout < 0 || timeout > BLIND_MS))
     return BLIND_MS;
@@ -38,15 +33,16 @@ pv_supervision_get_timeout (const PvSupervision *self)
 
 /**
  * pv_supervision_poll:
- * @fds, @n_fds, @timeout: for poll(2)
+ * @fds, @n_fds: for poll(2)
+ * @limited: whether it is this process that keeps the time limits
  *
  * Returns: false if it failed.  To give up then would be to let go of the leases; so there is a
  *  pause, and what has ended is waited for.
  */
 bool
-pv_supervision_poll (PvSupervision *self, struct pollfd *fds, nfds_t n_fds, int timeout)
+pv_supervision_poll (PvSupervision *self, struct pollfd *fds, nfds_t n_fds, bool limited)
 {
-  if (poll (fds, n_fds, timeout) >= 0)
+  if (poll (fds, n_fds, get_timeout (self, limited)) >= 0)
     return true;
   nanosleep (&(struct timespec) { .tv_nsec = 10000000 }, NULL);
   pv_supervision_reap (self);
@@ -56,31 +52,62 @@ pv_supervision_poll (PvSupervision *self, struct pollfd *fds, nfds_t n_fds, int 
 /* What the terminal sent went to its whole foreground group, so the program has it already.  Only
  * that the terminal has gone is told to nobody but the leader of the session: tty_ioctl(4). */
 static bool
-has_been_sent_to_all (const struct signalfd_siginfo *info)
+has_been_sent_to_all (int number, int code)
 {
-  return info->ssi_code == SI_KERNEL && !(info->ssi_signo == SIGHUP && getsid (0) == getpid ());
+  return code == SI_KERNEL && !(number == SIGHUP && getsid (0) == getpid ());
+}
+
+/* Returns: whether there was a signal */
+static bool
+take_signal (const PvSupervision *self, int *ret_number, int *ret_code)
+{
+  struct signalfd_siginfo info;
+  siginfo_t same;
+
+  if (self->signals < 0)
+    {
+      *ret_number = sigtimedwait (&self->watched, &same, &(struct timespec) { 0 });
+      *ret_code = same.si_code;
+      return *ret_number > 0;
+    }
+  if (PV_RETRY (read (self->signals, &info, sizeof info)) != (long) sizeof info)
+    return false;
+  *ret_number = (int) info.ssi_signo;
+  *ret_code = info.ssi_code;
+  return true;
+}
+
+/**
+ * pv_supervision_watch:
+ * @watched: signals that are blocked; with SIGCHLD
+ */
+void
+pv_supervision_watch (PvSupervision *self, const sigset_t *watched)
+{
+  self->watched = *watched;
+  self->signals = signalfd (-1, watched, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 /**
  * pv_supervision_next_signal:
  * @ret_number: (out): what is to be passed on; 0: nothing
  *
- * Reads one signal.  SIGCHLD is dealt with.
+ * Takes one signal.  SIGCHLD is dealt with.
  *
  * Returns: false if there is none
  */
 bool
 pv_supervision_next_signal (PvSupervision *self, int *ret_number)
 {
-  struct signalfd_siginfo info;
+  int number, code;
 
   *ret_number = 0;
-  if (PV_RETRY (read (self->signals, &info, sizeof info)) != (long) sizeof info)
+  if (!take_signal (self, &number, &code))
     return false;
-  if (info.ssi_signo == SIGCHLD)
+  if (number == SIGCHLD)
     pv_supervision_reap (self);
-  else if (!has_been_sent_to_all (&info))
-    *ret_number = (int) info.ssi_signo;
+  else if (!has_been_sent_to_all (number, code))
+    *ret_number = number;
   return true;
 }
 

@@ -15,7 +15,8 @@
  * @has_children: whether this process has any
  * @before: children that are neither waited for nor signalled
  * @escalation: who gets a signal
- * @signals: a signalfd, or -1
+ * @watched: the signals that matter, which are blocked
+ * @signals: a signalfd for them; -1: too many files are open, they are asked for now and then
  */
 typedef struct
 {
@@ -26,11 +27,12 @@ typedef struct
   bool has_children;
   PvPids before;
   PvEscalation escalation;
+  sigset_t watched;
   int signals;
 } PvSupervision;
 
-int pv_supervision_get_timeout (const PvSupervision *self);
-bool pv_supervision_poll (PvSupervision *self, struct pollfd *fds, nfds_t n_fds, int timeout);
+void pv_supervision_watch (PvSupervision *self, const sigset_t *watched);
+bool pv_supervision_poll (PvSupervision *self, struct pollfd *fds, nfds_t n_fds, bool limited);
 bool pv_supervision_next_signal (PvSupervision *self, int *ret_number);
 void pv_supervision_reap (PvSupervision *self);
 void pv_supervision_take_over (PvSupervision *self);

@@ -39,6 +39,7 @@ pv_options_free (PvOptions *options)
     return;
   g_free (options->runtime);
   g_free (options->runtime_base);
+  g_free (options->mutable_parent);
   g_free (options->home);
   g_strfreev (options->program);
   g_clear_pointer (&options->shares, g_ptr_array_unref);
@@ -242,8 +243,10 @@ parse_values (PvOptions *self, const PvOptionValue *values, GError **error)
 
   self->runtime = g_strdup (runtime != NULL ? runtime : "");
   self->runtime_base = g_strdup (pv_option_value_get (values, PV_OPTION_RUNTIME_BASE));
+  self->mutable_parent = g_strdup (pv_option_value_get (values, PV_OPTION_MUTABLE_PARENT));
   if (!pv_option_get_choice (values, PV_OPTION_LOCK_ON_REMOTE, policies, &policy, error)
       || !pv_option_get_boolean (values, PV_OPTION_SHARE_PID, TRUE, &self->share_pid, error)
+      || !pv_option_get_boolean (values, PV_OPTION_WRITABLE_COPY, FALSE, &self->writable_copy, error)
       || !pv_option_get_boolean (values, PV_OPTION_UNSHARE_NET, FALSE, &unshare_net, error))
     return FALSE;
   self->lock_on_remote = (PvRemotePolicy) policy;

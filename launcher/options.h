@@ -30,6 +30,8 @@ typedef enum
  * @action: what to do
  * @runtime: (type filename): may be empty: the host
  * @runtime_base: (type filename) (nullable): where a relative @runtime is
+ * @mutable_parent: (type filename) (nullable): where a mutable copy is made
+ * @writable_copy: whether the program may write into it
  * @lock_timeout_ms: milliseconds
  * @lock_on_remote: what to do where a lock does not reach everybody
  * @shares: (element-type PvShareRequest): --filesystem
@@ -53,6 +55,8 @@ typedef struct
   PvAction action;
   char *runtime;
   char *runtime_base;
+  char *mutable_parent;
+  gboolean writable_copy;
   int lock_timeout_ms;
   PvRemotePolicy lock_on_remote;
   GPtrArray *shares;

@@ -5,10 +5,12 @@
 #include "pipeline.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "dry-run.h"
 #include "lease.h"
 #include "plan/plan.h"
 #include "steps.h"
+#include "sysroot.h"
 
 /* Each takes some milliseconds; somebody who replaces a folder that often means to. */
 #define MAX_ATTEMPTS 64
@@ -25,22 +27,31 @@ run_once (const PvOptions *options, const PvReport *report, char **environment, 
   g_autoptr (PvRuntime) runtime = NULL;
   g_autoptr (PvRuntimeContents) contents = NULL;
   g_autoptr (PvHostPath) home = NULL;
+  g_autoptr (PvCopy) copy = NULL;
   g_autoptr (PvPlan) plan = NULL;
+  PvSysroot sysroot;
+  PvOverlay overlay = { 0 };
   g_autofree char *bwrap = NULL;
 
   if (host == NULL || !pv_step_check (options, host, &home, &bwrap, error))
     return FALSE;
   runtime = pv_lease_runtime (options, report, environment, !pv_options_is_dry_run (options), leases,
                               error);
+  if (runtime != NULL
+      && !pv_sysroot_make_copy (options, environment, runtime, leases, &copy, error))
+    return FALSE;
   contents = runtime == NULL ? NULL : pv_runtime_contents_read (runtime, host->zone, error);
   if (contents == NULL)
     return FALSE;
-  plan = pv_step_plan (options, host, runtime, contents, home, error);
+  sysroot = pv_sysroot_describe (options, runtime, copy);
+  plan = pv_step_plan (options, host, runtime, contents, &sysroot, home, error);
   if (plan == NULL)
     return FALSE;
   if (pv_options_is_dry_run (options))
     return pv_dry_run_print (options, host, runtime, plan, error);
-  return pv_step_start (options, report, host, bwrap, plan, leases, ret_status, error);
+  if (copy != NULL)
+    overlay = (PvOverlay) { pv_fd_get_path (runtime->fd), runtime->fd, copy->path, copy->fd };
+  return pv_step_start (options, report, host, bwrap, plan, copy != NULL ? &overlay : NULL, leases, ret_status, error);
 }
 
 /**

@@ -18,12 +18,14 @@
  */
 PvPlan *
 pv_step_plan (const PvOptions *options, const PvHost *host, const PvRuntime *runtime,
-              const PvRuntimeContents *contents, const PvHostPath *home, GError **error)
+              const PvRuntimeContents *contents, const PvSysroot *sysroot,
+              const PvHostPath *home, GError **error)
 {
   g_autoptr (GPtrArray) edits = pv_options_get_edits (options, runtime->layout == PV_LAYOUT_HOST);
   const PvPlanInput input = {
     .runtime = runtime,
     .contents = contents,
+    .sysroot = *sysroot,
     .host = host,
     .shares = options->shares,
     .home_kind = options->home_kind,
@@ -55,13 +57,15 @@ report_started (pid_t program, gpointer report)
  */
 gboolean
 pv_step_start (const PvOptions *options, const PvReport *report, const PvHost *host,
-               const char *bwrap, const PvPlan *plan, GPtrArray *leases, int *ret_status,
+               const char *bwrap, const PvPlan *plan, const PvOverlay *overlay, GPtrArray *leases,
+               int *ret_status,
                GError **error)
 {
   g_autofree char *supervise = pv_helper_get_path ("pv-supervise", host->environment);
   const PvLaunchInput input = {
     .plan = plan,
     .bwrap = bwrap,
+    .overlay = overlay,
     .supervise = supervise,
     .environment = host->environment,
     .leases = leases,

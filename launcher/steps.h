@@ -3,6 +3,7 @@
 
 #include "host/host.h"
 #include "options.h"
+#include "launch/launch.h"
 #include "report.h"
 #include "runtime/contents.h"
 #include "runtime/runtime.h"
@@ -10,7 +11,9 @@
 gboolean pv_step_check (const PvOptions *options, const PvHost *host, PvHostPath **ret_home,
                         char **ret_bwrap, GError **error);
 PvPlan *pv_step_plan (const PvOptions *options, const PvHost *host, const PvRuntime *runtime,
-                      const PvRuntimeContents *contents, const PvHostPath *home, GError **error);
+                      const PvRuntimeContents *contents, const PvSysroot *sysroot,
+                      const PvHostPath *home, GError **error);
 gboolean pv_step_start (const PvOptions *options, const PvReport *report, const PvHost *host,
-                        const char *bwrap, const PvPlan *plan, GPtrArray *leases, int *ret_status,
+                        const char *bwrap, const PvPlan *plan, const PvOverlay *overlay,
+                        GPtrArray *leases, int *ret_status,
                         GError **error);

@@ -16,6 +16,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630UL
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,10 +43,14 @@ check_mount (const char *expected)
 {
   unsigned long long device, inode;
   int length = 0;
+  struct statfs filesystem;
   struct stat st;
 
   if (sscanf (expected, "%llx:%llu:%n", &device, &inode, &length) < 2 || length == 0)
     return false;
+  if (inode == 0)
+    return statfs (expected + length, &filesystem) == 0
+           && (unsigned long) filesystem.f_type == OVERLAYFS_SUPER_MAGIC;
   return lstat (expected + length, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 

@@ -55,6 +55,11 @@ add_expectations (GPtrArray *orders, const PvPlan *plan, GError **error)
 
       if (mount->fd < 0)
         continue;
+      if (mount->layered)
+        {
+          g_ptr_array_add (orders, g_strconcat ("--expect=0:0:", mount->dest, NULL));
+          continue;
+        }
       if (fstatat (mount->fd, sub, &st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
         return pv_error_set_errno (error, errno, "Cannot look at \"%s\"", mount->source);
       g_ptr_array_add (orders,

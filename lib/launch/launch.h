@@ -8,10 +8,24 @@
 #include "plan/plan.h"
 
 /**
+ * PvOverlay: the layers of a mutable copy that is mounted when the container is started.
+ * @lower_path, @lower_fd: (type filename): the runtime
+ * @copy_path, @copy_fd: (type filename): the folder in which `upper`, `work` and `m` are
+ */
+typedef struct
+{
+  char *lower_path;
+  int lower_fd;
+  char *copy_path;
+  int copy_fd;
+} PvOverlay;
+
+/**
  * PvLaunchInput: all that is needed to start a plan.  Everything is borrowed.
  * @plan: what the container will be
  * @bwrap: (type filename): bubblewrap
  * @supervise: (type filename): pv-supervise
+ * @overlay: (nullable): the overlay to be mounted
  * @environment: (array zero-terminated=1): of the caller
  * @leases: (element-type PvLock): the locks that must be held as long as the container lives
  * @pass_fds: (element-type int): inherited fds that the program gets
@@ -29,6 +43,7 @@ typedef struct
   const PvPlan *plan;
   const char *bwrap;
   const char *supervise;
+  const PvOverlay *overlay;
   char **environment;
   GPtrArray *leases;
   GArray *pass_fds;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "host/bwrap-failure.h"
+#include "launch/namespace.h"
 #include "launch/protocol.h"
 
 #include <errno.h>
@@ -79,6 +80,9 @@ pv_start_bwrap (const PvLaunchInput *input, const PvFdSet *set, char **argv, con
   posix_spawnattr_t attributes;
   pid_t pid = -1;
   int result;
+
+  if (input->overlay != NULL)
+    return pv_namespace_start (input, set, argv, environment, mask, error);
 
   init_spawn (set, mask, &actions, &attributes);
   result = posix_spawn (&pid, input->bwrap, &actions, &attributes, argv, environment);

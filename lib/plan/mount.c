@@ -60,6 +60,19 @@ pv_mounts_bind (GPtrArray *mounts, PvMountKind kind, const char *source, int fd,
   mount->sub = g_strdup (sub);
 }
 
+/**
+ * pv_mounts_layer:
+ *
+ * What was added last lies in an overlay that is not there yet.
+ */
+void
+pv_mounts_layer (GPtrArray *mounts)
+{
+  PvMount *mount = g_ptr_array_index (mounts, mounts->len - 1);
+
+  mount->layered = TRUE;
+}
+
 void
 pv_mounts_make (GPtrArray *mounts, PvMountKind kind, const char *dest, guint mode,
                 const char *reason)

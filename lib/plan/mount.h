@@ -36,6 +36,7 @@ typedef enum
  * @fd: a bind's folder or file, borrowed from whoever resolved it, or -1 where only root could
  *  change what @source means
  * @sub: (type filename) (nullable): below @fd
+ * @layered: what lies there now is not what will be mounted: that is an overlay
  * @data: (nullable): a file's contents
  * @mode: permissions of a folder, or 0 for the default
  * @reason: (transfer none): why it is there, in a few words
@@ -47,6 +48,7 @@ typedef struct
   char *source;
   int fd;
   char *sub;
+  gboolean layered;
   GBytes *data;
   guint mode;
   const char *reason;
@@ -55,6 +57,7 @@ typedef struct
 GPtrArray *pv_mounts_new (void);
 void pv_mounts_bind (GPtrArray *mounts, PvMountKind kind, const char *source, int fd,
                      const char *sub, const char *dest, const char *reason);
+void pv_mounts_layer (GPtrArray *mounts);
 void pv_mounts_make (GPtrArray *mounts, PvMountKind kind, const char *dest, guint mode,
                      const char *reason);
 void pv_mounts_link (GPtrArray *mounts, const char *target, const char *dest, const char *reason);

@@ -34,8 +34,30 @@ typedef enum
 } PvHomeKind;
 
 /**
+ * PvSysroot: where the files of the runtime are mounted from.
+ * @path: (type filename): a folder, for messages and for those who want to do it by hand
+ * @fd: the folder, borrowed
+ * @sub: (type filename) (nullable): below it
+ * @writable: whether the program may write into it
+ * @layered: it is an overlay, which is mounted only when the container is started
+ * @ref_path: (type filename) (nullable): the lock file that is mounted over the one in it
+ * @ref_fd: the same, borrowed; -1: none is
+ */
+typedef struct
+{
+  const char *path;
+  int fd;
+  const char *sub;
+  gboolean writable;
+  gboolean layered;
+  const char *ref_path;
+  int ref_fd;
+} PvSysroot;
+
+/**
  * PvPlanInput: all that a plan is made from.  Everything is borrowed.
  * @runtime, @contents: what is run in
+ * @sysroot: where it is mounted from: the runtime itself, or a copy
  * @host: where
  * @shares: (element-type PvShareRequest): what was asked for by name
  * @home_kind: which home
@@ -47,6 +69,7 @@ typedef struct
 {
   const PvRuntime *runtime;
   const PvRuntimeContents *contents;
+  PvSysroot sysroot;
   const PvHost *host;
   GPtrArray *shares;
   PvHomeKind home_kind;

@@ -53,11 +53,35 @@ has_entry (const GPtrArray *entries, const char *name)
   return FALSE;
 }
 
+/* Some or all of the runtime, or of its copy. */
 static void
-mount_merged_usr (GPtrArray *mounts, const PvRuntime *runtime, const GPtrArray *top)
+bind (GPtrArray *mounts, const PvSysroot *sysroot, const char *name, const char *dest,
+      const char *reason)
 {
-  pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, runtime->path, runtime->fd, NULL, "/usr",
-                  WHY_USR);
+  g_autofree char *sub = sysroot->sub != NULL && name != NULL
+                           ? g_build_filename (sysroot->sub, name, NULL)
+                           : g_strdup (name != NULL ? name : sysroot->sub);
+
+  pv_mounts_bind (mounts, sysroot->writable ? PV_MOUNT_BIND : PV_MOUNT_BIND_READ_ONLY, sysroot->path,
+                  sysroot->fd, sub, dest, reason);
+  if (sysroot->layered)
+    pv_mounts_layer (mounts);
+}
+
+/* The lock file that is locked outside: the one in a copy may be another, such as an overlay's. */
+static void
+bind_ref (GPtrArray *mounts, const PvSysroot *sysroot)
+{
+  if (sysroot->ref_fd >= 0)
+    pv_mounts_bind (mounts, PV_MOUNT_BIND, sysroot->ref_path, sysroot->ref_fd, NULL, "/usr/.ref",
+                    "the copy's lock file");
+}
+
+static void
+mount_merged_usr (GPtrArray *mounts, const PvSysroot *sysroot, const GPtrArray *top)
+{
+  bind (mounts, sysroot, NULL, "/usr", WHY_USR);
+  bind_ref (mounts, sysroot);
   for (guint i = 0; i < top->len; i++)
     {
       const PvEntry *entry = g_ptr_array_index (top, i);
@@ -67,20 +91,19 @@ mount_merged_usr (GPtrArray *mounts, const PvRuntime *runtime, const GPtrArray *
       if (is_root_folder (entry->name))
         pv_mounts_link (mounts, target, dest, WHY_LINK);
     }
-  if (has_entry (top, ".ref"))
+  if (sysroot->ref_fd >= 0 || has_entry (top, ".ref"))
     pv_mounts_link (mounts, "usr/.ref", "/.ref", "the runtime's lock file");
 }
 
 static void
-mount_root_folder (GPtrArray *mounts, const PvRuntime *runtime, const PvEntry *entry)
+mount_root_folder (GPtrArray *mounts, const PvSysroot *sysroot, const PvEntry *entry)
 {
   g_autofree char *dest = g_strconcat ("/", entry->name, NULL);
 
   if (entry->target != NULL)
     pv_mounts_link (mounts, entry->target, dest, WHY_LINK);
   else
-    pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, runtime->path, runtime->fd, entry->name, dest,
-                    WHY_USR);
+    bind (mounts, sysroot, entry->name, dest, WHY_USR);
 }
 
 /* Something else at the top, such as /opt: a link will do, unless something is shared below it. */
@@ -94,30 +117,31 @@ link_other (GPtrArray *mounts, const char *below, const char *dest, const GPtrAr
 }
 
 static void
-mount_complete_root (GPtrArray *mounts, const PvRuntime *runtime, const GPtrArray *top,
+mount_complete_root (GPtrArray *mounts, const PvSysroot *sysroot, const GPtrArray *top,
                      const GPtrArray *shares)
 {
-  pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, runtime->path, runtime->fd, NULL, "/" WHOLE,
-                  "what links from /etc and elsewhere lead to");
-  pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, runtime->path, runtime->fd, "usr", "/usr",
-                  WHY_USR);
+  bind (mounts, sysroot, NULL, "/" WHOLE, "what links from /etc and elsewhere lead to");
+  bind (mounts, sysroot, "usr", "/usr", WHY_USR);
+  bind_ref (mounts, sysroot);
   for (guint i = 0; i < top->len; i++)
     {
       const PvEntry *entry = g_ptr_array_index (top, i);
       g_autofree char *dest = g_strconcat ("/", entry->name, NULL);
 
       if (is_root_folder (entry->name))
-        mount_root_folder (mounts, runtime, entry);
+        mount_root_folder (mounts, sysroot, entry);
       else if (!is_made_elsewhere (entry->name))
         link_other (mounts, entry->name, dest, shares);
     }
-  if (has_entry (top, ".ref"))
+  if (sysroot->ref_fd >= 0)
+    pv_mounts_link (mounts, "usr/.ref", "/.ref", "the copy's lock file");
+  else if (has_entry (top, ".ref"))
     pv_mounts_link (mounts, WHOLE "/.ref", "/.ref", "the runtime's lock file");
 }
 
 /* The host's own root: its /usr, and its /etc as it is. */
 static void
-mount_host (GPtrArray *mounts, const PvRuntime *runtime, const GPtrArray *top)
+mount_host (GPtrArray *mounts, const PvSysroot *sysroot, const GPtrArray *top)
 {
   pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, "/usr", -1, NULL, "/usr", "the host's own");
   for (guint i = 0; i < top->len; i++)
@@ -125,7 +149,7 @@ mount_host (GPtrArray *mounts, const PvRuntime *runtime, const GPtrArray *top)
       const PvEntry *entry = g_ptr_array_index (top, i);
 
       if (is_root_folder (entry->name))
-        mount_root_folder (mounts, runtime, entry);
+        mount_root_folder (mounts, sysroot, entry);
     }
   pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, "/etc", -1, NULL, "/etc", "the host's own");
 }
@@ -143,14 +167,14 @@ pv_root_mount (GPtrArray *mounts, const PvPlanInput *input, const GPtrArray *sha
   switch (input->runtime->layout)
     {
     case PV_LAYOUT_HOST:
-      mount_host (mounts, input->runtime, top);
+      mount_host (mounts, &input->sysroot, top);
       break;
     case PV_LAYOUT_USR:
-      mount_merged_usr (mounts, input->runtime, top);
+      mount_merged_usr (mounts, &input->sysroot, top);
       break;
     case PV_LAYOUT_ROOT:
     default:
-      mount_complete_root (mounts, input->runtime, top, shares);
+      mount_complete_root (mounts, &input->sysroot, top, shares);
       break;
     }
 }

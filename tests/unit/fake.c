@@ -156,6 +156,7 @@ pv_fake_init (PvFake *fake, PvLayout layout)
   fake->input = (PvPlanInput) {
     .runtime = &fake->runtime,
     .contents = &fake->contents,
+    .sysroot = { .path = fake->runtime.path, .fd = fake->runtime.fd, .ref_fd = -1 },
     .host = &fake->host,
     .shares = g_ptr_array_new_with_free_func (share_free),
     .home_kind = PV_HOME_SHARED,

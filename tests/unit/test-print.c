@@ -18,6 +18,7 @@ make_report (PvFake *fake, PvPlanReport *report)
   pv_fake_init (fake, PV_LAYOUT_USR);
   g_free (fake->runtime.path);
   fake->runtime.path = g_strdup ("/srv/new\nline");
+  fake->input.sysroot.path = fake->runtime.path;
   pv_fake_share (fake, "/srv/a", NULL, TRUE);
   plan = pv_plan_new (&fake->input, NULL);
   g_assert_nonnull (plan);

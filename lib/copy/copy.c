@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A mutable copy on disk: see "On disk" and "The lock protocol" in lock/locking.md. */
+#include "copy/copy.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOCK_FILE ".ref"
+#define PREFIX "tmp-"
+#define RANDOM_LENGTH 6
+
+/* There are 62 to the power of 6 names. */
+#define MAX_NAMES 100
+
+void
+pv_copy_free (PvCopy *copy)
+{
+  if (copy == NULL)
+    return;
+  pv_lock_release (copy->lock);
+  pv_fd_clear (&copy->fd);
+  g_free (copy->ref_path);
+  g_free (copy->path);
+  g_free (copy);
+}
+
+static gboolean
+set_error (GError **error, const PvCopy *self, const char *what, const char *name)
+{
+  return pv_error_set_errno (error, errno, "Cannot %s \"%s/%s\"", what, self->path, name);
+}
+
+static char *
+make_name (void)
+{
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  guint8 bytes[RANDOM_LENGTH];
+  char *name = g_strdup (PREFIX "XXXXXX");
+
+  if (getrandom (bytes, sizeof bytes, 0) < 0)
+    memset (bytes, 0, sizeof bytes);
+  for (gsize i = 0; i < RANDOM_LENGTH; i++)
+    name[strlen (PREFIX) + i] = letters[bytes[i] % strlen (letters)];
+  return name;
+}
+
+static gboolean
+make_folder (PvCopy *self, const PvCopyParent *parent, GError **error)
+{
+  for (int i = 0; i < MAX_NAMES; i++)
+    {
+      g_autofree char *name = make_name ();
+
+      if (mkdirat (parent->fd, name, 0700) < 0)
+        {
+          if (errno == EEXIST)
+            continue;
+          break;
+        }
+      self->path = g_build_filename (parent->path, name, NULL);
+      self->fd = openat (parent->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      return self->fd >= 0
+             || pv_error_set_errno (error, errno, "Cannot open folder \"%s\"", self->path);
+    }
+  return pv_error_set_errno (error, errno, "Cannot create a mutable copy in \"%s\"", parent->path);
+}
+
+/* usr/.ref, and the link to it: there is nothing yet that could be lost, and the parent's lock keeps
+ * cleaners away until the copy has its own. */
+static gboolean
+make_lock (PvCopy *self, const PvCopyParent *parent, GError **error)
+{
+  pv_autofd usr = pv_tree_make_at (self->fd, "usr", 0755, error);
+
+  if (usr < 0)
+    return FALSE;
+  self->lock = pv_lock_acquire_at (usr, LOCK_FILE, PV_LOCK_SHARED, PV_LOCK_CREATE, NULL, error);
+  if (self->lock == NULL)
+    return FALSE;
+  self->ref_path = g_build_filename (self->path, "usr", LOCK_FILE, NULL);
+  self->ref_fd = pv_lock_get_fd (self->lock);
+  return symlinkat ("usr/" LOCK_FILE, self->fd, LOCK_FILE) == 0
+         || set_error (error, self, "create", LOCK_FILE);
+}
+
+/* The target of the bind of the real lock file hides the runtime's own. */
+static gboolean
+make_layers (const PvCopy *self, const PvRuntime *runtime, GError **error)
+{
+  static const char *const folders[] = { "upper", "work", "m" };
+  const char *ref = "upper/" LOCK_FILE;
+  int fd;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
+    {
+      if (mkdirat (self->fd, folders[i], 0755) < 0)
+        return set_error (error, self, "create", folders[i]);
+    }
+  if (runtime->layout == PV_LAYOUT_ROOT)
+    {
+      if (mkdirat (self->fd, "upper/usr", 0755) < 0)
+        return set_error (error, self, "create", "upper/usr");
+      ref = "upper/usr/" LOCK_FILE;
+    }
+  fd = openat (self->fd, ref, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0644);
+  if (fd < 0)
+    return set_error (error, self, "create", ref);
+  close (fd);
+  return TRUE;
+}
+
+/**
+ * pv_copy_remove:
+ * @copy: (transfer full): a copy that nobody else uses
+ */
+gboolean
+pv_copy_remove (PvCopy *copy, const PvCopyParent *parent, GError **error)
+{
+  g_autofree char *name = g_path_get_basename (copy->path);
+
+  pv_copy_free (copy);
+  return pv_tree_remove_at (parent->fd, name, error);
+}
+
+/**
+ * pv_copy_new:
+ * @parent: where the copy is made
+ * @runtime: what is copied; it must be locked
+ * @strategy: how
+ *
+ * Returns: (transfer full): the copy, or %NULL with @error set, and nothing left
+ */
+PvCopy *
+pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, PvCopyStrategy strategy,
+             GError **error)
+{
+  g_autoptr (PvCopy) self = g_new0 (PvCopy, 1);
+
+  self->fd = -1;
+  self->strategy = strategy;
+  if (!make_folder (self, parent, error))
+    return NULL;
+  if (make_lock (self, parent, error) && make_layers (self, runtime, error))
+    return g_steal_pointer (&self);
+  pv_copy_remove (g_steal_pointer (&self), parent, NULL);
+  return NULL;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+#include "copy/parent.h"
+#include "runtime/runtime.h"
+
+/**
+ * PvCopyStrategy: how a mutable copy is made.
+ * @PV_COPY_OVERLAY: an overlay over the runtime, which stays its lower layer
+ */
+typedef enum
+{
+  PV_COPY_OVERLAY,
+} PvCopyStrategy;
+
+/**
+ * PvCopy: a mutable copy, `DIR/tmp-XXXXXX`, that nobody removes while this is held.
+ * @path: (type filename): where it is, absolute
+ * @fd: its folder
+ * @strategy: how it was made
+ * @lock: (nullable): on its `usr/.ref`, shared; can be taken from here
+ * @ref_path, @ref_fd: (type filename): that file; @ref_fd is borrowed from @lock
+ */
+typedef struct
+{
+  char *path;
+  int fd;
+  PvCopyStrategy strategy;
+  PvLock *lock;
+  char *ref_path;
+  int ref_fd;
+} PvCopy;
+
+PvCopy *pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, PvCopyStrategy strategy,
+                     GError **error);
+gboolean pv_copy_remove (PvCopy *copy, const PvCopyParent *parent, GError **error);
+void pv_copy_free (PvCopy *copy);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PvCopy, pv_copy_free)

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "copy/parent.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define LOCK_FILE ".ref"
+
+void
+pv_copy_parent_release (PvCopyParent *parent)
+{
+  if (parent == NULL)
+    return;
+  pv_lock_release (parent->lock);
+  pv_fd_clear (&parent->fd);
+  g_free (parent->path);
+  g_free (parent);
+}
+
+static int
+open_for_lock (gconstpointer data, GError **error)
+{
+  const char *name = data;
+  int fd = open (name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  if (fd < 0)
+    pv_error_set_errno (error, errno, "Cannot open folder \"%s\"", name);
+  return fd;
+}
+
+static gboolean
+may_create (int folder_fd, gconstpointer data)
+{
+  return TRUE;
+}
+
+/* So that a cleaner finds it later.  Without it all works but that. */
+static void
+register_parent (const char *registry, const char *path)
+{
+  g_autoptr (GError) local_error = NULL;
+  g_autofree char *digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, path, -1);
+  pv_autofd fd = pv_tree_make (registry, 0700, &local_error);
+
+  if (fd < 0)
+    pv_debug ("%s", local_error->message);
+  else if (symlinkat (path, fd, digest) < 0 && errno != EEXIST)
+    pv_debug ("Cannot create \"%s/%s\": %s", registry, digest, g_strerror (errno));
+}
+
+/**
+ * pv_copy_parent_acquire:
+ * @name: (type filename): as the user gave it; it is created if it is missing
+ * @registry: (type filename): a folder of links to all such folders
+ * @wait: (nullable): how long to wait for a cleaner
+ *
+ * Returns: (transfer full): the folder, locked, or %NULL with @error set
+ */
+PvCopyParent *
+pv_copy_parent_acquire (const char *name, const char *registry, const PvLockWait *wait,
+                        GError **error)
+{
+  g_autoptr (PvCopyParent) self = g_new0 (PvCopyParent, 1);
+  const PvLockFolder folder = { .open = open_for_lock, .may_create = may_create, .data = name };
+  pv_autofd made = pv_tree_make (name, 0700, error);
+  gboolean is_new;
+
+  self->fd = -1;
+  if (made < 0)
+    return NULL;
+  is_new = faccessat (made, LOCK_FILE, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+  self->lock = pv_lock_acquire (&folder, LOCK_FILE, PV_LOCK_SHARED, wait, &self->fd, error);
+  if (self->lock == NULL)
+    return NULL;
+  self->path = pv_fd_get_path (self->fd);
+  if (is_new)
+    register_parent (registry, self->path);
+  return g_steal_pointer (&self);
+}

@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include "base/log.h"
+#include "plan/interactive.h"
 #include "plan/plan.h"
 
 typedef enum
@@ -40,7 +41,9 @@ typedef enum
  * @edits: (element-type PvEnvironmentEdit): --setenv and --unsetenv
  * @edits_if_host: (element-type PvEnvironmentEdit): --env-if-host
  * @log_level: how much to say
- * @program: (array zero-terminated=1): what is to be run
+ * @terminal: what the program runs in
+ * @program: (array zero-terminated=1): what is to be run: with a shell or in an xterm, more than was
+ *  said
  * @printable: (element-type PvPlanOption): each option, its value and its source
  */
 typedef struct
@@ -59,6 +62,7 @@ typedef struct
   GPtrArray *edits;
   GPtrArray *edits_if_host;
   PvLogLevel log_level;
+  PvTerminal terminal;
   char **program;
   GPtrArray *printable;
 } PvOptions;

@@ -224,6 +224,7 @@ parse_interactive (PvOptions *self, const PvOptionValue *values, PvShell *ret_sh
     return pv_option_set_invalid (error, values, PV_OPTION_SHELL, shells[shell],
                                   "it needs a terminal, and there is --terminal=none");
   *ret_shell = (PvShell) shell;
+  self->wrapped = shell != PV_SHELL_NONE || self->terminal == PV_TERMINAL_XTERM;
   return TRUE;
 }
 

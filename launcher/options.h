@@ -42,8 +42,8 @@ typedef enum
  * @edits_if_host: (element-type PvEnvironmentEdit): --env-if-host
  * @log_level: how much to say
  * @terminal: what the program runs in
- * @program: (array zero-terminated=1): what is to be run: with a shell or in an xterm, more than was
- *  said
+ * @wrapped: whether @program is more than was said: a shell around it
+ * @program: (array zero-terminated=1): what is to be run
  * @printable: (element-type PvPlanOption): each option, its value and its source
  */
 typedef struct
@@ -63,6 +63,7 @@ typedef struct
   GPtrArray *edits_if_host;
   PvLogLevel log_level;
   PvTerminal terminal;
+  gboolean wrapped;
   char **program;
   GPtrArray *printable;
 } PvOptions;

@@ -5,6 +5,7 @@
 #include "pipeline.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "dry-run.h"
 #include "lease.h"
 #include "plan/plan.h"
@@ -26,8 +27,9 @@ run_once (const PvOptions *options, char **environment, int *ret_status, GError 
   g_autoptr (PvHostPath) home = NULL;
   g_autoptr (PvPlan) plan = NULL;
   g_autofree char *bwrap = NULL;
+  pv_autofd terminal = -1;
 
-  if (host == NULL || !pv_step_check (options, host, &home, &bwrap, error))
+  if (host == NULL || !pv_step_check (options, host, &home, &bwrap, &terminal, error))
     return FALSE;
   runtime = pv_lease_runtime (options, environment, !pv_options_is_dry_run (options), leases, error);
   contents = runtime == NULL ? NULL : pv_runtime_contents_read (runtime, host->zone, error);
@@ -38,7 +40,7 @@ run_once (const PvOptions *options, char **environment, int *ret_status, GError 
     return FALSE;
   if (pv_options_is_dry_run (options))
     return pv_dry_run_print (options, host, runtime, plan, error);
-  return pv_step_start (options, host, bwrap, plan, leases, ret_status, error);
+  return pv_step_start (options, host, bwrap, plan, leases, terminal, ret_status, error);
 }
 
 /**

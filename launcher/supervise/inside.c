@@ -2,6 +2,7 @@
 /* Inside the container: the parent of the program, and of all that it leaves behind. */
 #include "supervise/inside.h"
 #include "supervise/fds.h"
+#include "supervise/interactive.h"
 #include "supervise/message.h"
 #include "supervise/nodes.h"
 #include "supervise/orders.h"
@@ -27,6 +28,7 @@
  * @link: the socket to the supervisor outside; -1 once that one has gone
  * @signals: a signalfd
  * @has_children: whether anything is left in the container
+ * @wrapped: the program is a shell that waits for another one
  */
 typedef struct
 {
@@ -35,6 +37,7 @@ typedef struct
   int link;
   int signals;
   bool has_children;
+  bool wrapped;
 } PvInside;
 
 /* Bubblewrap 0.8 takes paths: what lies there now must be what was resolved. */
@@ -83,7 +86,7 @@ block_signals (sigset_t *ret_old_mask)
 static bool
 sort_out_fds (const PvOrders *orders, int signals)
 {
-  int *wanted = calloc ((size_t) (orders->n_leases + orders->n_kept + 2), sizeof *wanted);
+  int *wanted = calloc ((size_t) (orders->n_leases + orders->n_kept + 3), sizeof *wanted);
   size_t n_wanted = 0;
 
   if (wanted == NULL)
@@ -91,6 +94,8 @@ sort_out_fds (const PvOrders *orders, int signals)
 
   wanted[n_wanted++] = orders->link;
   wanted[n_wanted++] = signals;
+  if (orders->terminal >= 0)
+    wanted[n_wanted++] = orders->terminal;
   for (int i = 0; i < orders->n_leases; i++)
     wanted[n_wanted++] = orders->leases[i];
   for (int i = 0; i < orders->n_kept; i++)
@@ -99,6 +104,8 @@ sort_out_fds (const PvOrders *orders, int signals)
   free (wanted);
 
   pv_fds_set_close_on_exec (orders->link, true);
+  if (orders->terminal >= 0)
+    pv_fds_set_close_on_exec (orders->terminal, true);
   for (int i = 0; i < orders->n_leases; i++)
     pv_fds_set_close_on_exec (orders->leases[i], true);
   return true;
@@ -109,6 +116,8 @@ sort_out_fds (const PvOrders *orders, int signals)
 static void
 drop_kept_fds (const PvOrders *orders)
 {
+  if (orders->terminal >= 0)
+    close (orders->terminal);
   for (int i = 0; i < orders->n_kept && !orders->process_oriented; i++)
     close (orders->kept[i]);
 }
@@ -132,7 +141,9 @@ reap (PvInside *self)
 static void
 pass_on (const PvInside *self, int number)
 {
-  if (self->program > 0)
+  if (self->program > 0 && self->wrapped)
+    pv_interactive_signal (self->program, number);
+  else if (self->program > 0)
     kill (self->program, number);
 }
 
@@ -203,7 +214,7 @@ fail (int link, int status)
 static int
 run (const PvOrders *orders)
 {
-  PvInside self = { .link = orders->link, .has_children = true };
+  PvInside self = { .link = orders->link, .has_children = true, .wrapped = orders->wrapped };
   sigset_t old_mask;
   int status;
 
@@ -224,7 +235,7 @@ run (const PvOrders *orders)
       pv_complain ("Cannot supervise inside the container: %s", strerror (errno));
       return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
     }
-  self.program = pv_program_start (orders->program, &old_mask, &status);
+  self.program = pv_program_start (orders->program, orders->terminal, &old_mask, &status);
   if (self.program < 0)
     return fail (orders->link, status);
 
@@ -239,7 +250,7 @@ run (const PvOrders *orders)
  * pv_inside:
  *
  * Options come in a memory file, as strings: `--link=FD`, `--error-output=FD`, `--lease=FD`,
- * `--keep=FD`, `--process-oriented`, `--setenv=NAME=VALUE`, `--unsetenv=NAME`,
+ * `--keep=FD`, `--terminal=FD`, `--wrapped`, `--process-oriented`, `--setenv=NAME=VALUE`, `--unsetenv=NAME`,
  * `--expect=DEV:INO:PATH`, `--folder=MODE:PATH`, `--file=FD:PATH`,
  * `--link-to=TARGET` and the path as a string of its own; after `--`, there or on the command
  * line, the program.

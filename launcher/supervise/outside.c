@@ -3,6 +3,7 @@
  * became this program; passes signals on; returns the program's status. */
 #include "supervise/outside.h"
 #include "supervise/children.h"
+#include "supervise/interactive.h"
 #include "supervise/message.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
  * @link: the socket to the supervisor inside; -1 once that one has gone
  * @status: what came from inside, or -1
  * @has_children: whether this process has any
+ * @terminal: whether the program has the controlling terminal
  * @before: those that it had before the launch
  */
 typedef struct
@@ -32,6 +34,7 @@ typedef struct
   int link;
   int status;
   bool has_children;
+  bool terminal;
   PvChildren before;
 } PvOutside;
 
@@ -46,6 +49,8 @@ parse (PvOutside *self, int argc, char **argv)
         self->child = pv_parse_fd (value);
       else if ((value = pv_option_value (argv[i], "--link=")) != NULL)
         self->link = pv_parse_fd (value);
+      else if ((value = pv_option_value (argv[i], "--terminal=")) != NULL)
+        self->terminal = strcmp (value, "1") == 0;
       else if ((value = pv_option_value (argv[i], "--before=")) != NULL)
         pv_children_parse (&self->before, value, NULL);
       else
@@ -176,7 +181,8 @@ get_status (const PvOutside *self)
  * pv_outside:
  *
  * Options: `--child=PID` bubblewrap, `--link=FD` the socket,
- * `--before=PID…` the children that this process had before bubblewrap.  Further fds that were
+ * `--before=PID…` the children that this process had before bubblewrap, `--terminal=1` if the program
+ * has the controlling terminal.  Further fds that were
  * inherited are leases, which are held by being open.  All signals are blocked.
  *
  * Returns: the exit status of the launcher
@@ -200,5 +206,7 @@ pv_outside (int argc, char **argv)
   prctl (PR_SET_NAME, "pv-supervise");
 
   wait_for_end (&self, signals);
+  if (self.terminal)
+    pv_interactive_take_terminal_back ();
   return get_status (&self);
 }

@@ -61,8 +61,10 @@ find_program (const char *name, char path[PATH_MAX])
 
 /* The child of a vfork: only system calls until it is another program. */
 static void
-become (const char *path, char **argv, const sigset_t *mask, volatile int *failure)
+become (const char *path, char **argv, int terminal, const sigset_t *mask, volatile int *failure)
 {
+  for (int fd = 0; terminal >= 0 && fd <= STDERR_FILENO; fd++)
+    dup2 (terminal, fd);
   sigprocmask (SIG_SETMASK, mask, NULL);
   execv (path, argv);
   *failure = errno;
@@ -70,13 +72,13 @@ become (const char *path, char **argv, const sigset_t *mask, volatile int *failu
 }
 
 static pid_t
-start (const char *path, char **argv, const sigset_t *mask, int *ret_errno)
+start (const char *path, char **argv, int terminal, const sigset_t *mask, int *ret_errno)
 {
   volatile int failure = 0;
   pid_t pid = vfork ();
 
   if (pid == 0)
-    become (path, argv, mask, &failure);
+    become (path, argv, terminal, mask, &failure);
   *ret_errno = pid < 0 ? errno : failure;
   if (pid < 0 || failure == 0)
     return pid;
@@ -87,7 +89,8 @@ start (const char *path, char **argv, const sigset_t *mask, int *ret_errno)
 
 /* A script without #! is run by the shell, as execvp(3) and every shell do. */
 static pid_t
-start_with_shell (const char *path, char **argv, const sigset_t *mask, int *ret_errno)
+start_with_shell (const char *path, char **argv, int terminal, const sigset_t *mask,
+                  int *ret_errno)
 {
   size_t count = 0;
   char **with_shell;
@@ -103,12 +106,13 @@ start_with_shell (const char *path, char **argv, const sigset_t *mask, int *ret_
   with_shell[0] = (char *) "/bin/sh";
   with_shell[1] = (char *) path;
   memcpy (with_shell + 2, argv + 1, (count - 1) * sizeof *argv);
-  return start ("/bin/sh", with_shell, mask, ret_errno);
+  return start ("/bin/sh", with_shell, terminal, mask, ret_errno);
 }
 
 /**
  * pv_program_start:
  * @argv: (array zero-terminated=1): the program and its arguments
+ * @terminal: its standard input, output and error, or -1: they are this process's
  * @mask: its signal mask
  * @ret_status: (out): set if it could not be started: 126 or 127, as env(1)
  *
@@ -117,16 +121,16 @@ start_with_shell (const char *path, char **argv, const sigset_t *mask, int *ret_
  * Returns: its pid, or -1
  */
 pid_t
-pv_program_start (char **argv, const sigset_t *mask, int *ret_status)
+pv_program_start (char **argv, int terminal, const sigset_t *mask, int *ret_status)
 {
   char path[PATH_MAX] = "";
   int failure = find_program (argv[0], path);
   pid_t pid = -1;
 
   if (failure == 0)
-    pid = start (path, argv, mask, &failure);
+    pid = start (path, argv, terminal, mask, &failure);
   if (failure == ENOEXEC && pv_failure_is_script (path))
-    pid = start_with_shell (path, argv, mask, &failure);
+    pid = start_with_shell (path, argv, terminal, mask, &failure);
   if (failure == 0)
     return pid;
 

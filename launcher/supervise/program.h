@@ -4,4 +4,4 @@
 #include <signal.h>
 #include <sys/types.h>
 
-pid_t pv_program_start (char **argv, const sigset_t *mask, int *ret_status);
+pid_t pv_program_start (char **argv, int terminal, const sigset_t *mask, int *ret_status);

@@ -102,6 +102,10 @@ add_inherited (GPtrArray *orders, const PvLaunchInput *input, const PvFdSet *set
   for (guint i = 0; i < input->pass_fds->len; i++)
     g_ptr_array_add (orders,
                      g_strdup_printf ("--keep=%d", g_array_index (input->pass_fds, int, i)));
+  if (input->wrapped)
+    g_ptr_array_add (orders, g_strdup ("--wrapped"));
+  if (input->terminal >= 0)
+    g_ptr_array_add (orders, g_strdup_printf ("--terminal=%d", input->terminal));
   if (set->inside_leases->len > 0
       && pv_lock_is_process_oriented (g_ptr_array_index (set->inside_leases, 0)))
     g_ptr_array_add (orders, g_strdup ("--process-oriented"));
@@ -209,7 +213,7 @@ become_supervisor (const PvLaunchInput *input, const PvFdSet *set, pid_t child, 
   g_autofree char *list = g_strjoinv (" ", before);
   g_autofree char *before_option = g_strconcat ("--before=", list, NULL);
   const char *argv[] = { "pv-supervise", "--outside", child_option, link_option, before_option,
-                         "--", input->program[0], NULL };
+                         input->terminal >= 0 ? "--terminal=1" : "--terminal=0", "--", input->program[0], NULL };
 
   if (keep_across_exec (input, set, error))
     {

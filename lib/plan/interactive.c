@@ -8,8 +8,8 @@
  *
  * Variables of the shell that are in its environment too would reach the program: their names must
  * be nobody else's.  "exec" finds a program even if the shell has a command of that name.  What the
- * terminal sends is for the program: the shell that waits for it must survive, and a trap, unlike
- * "ignore", is not inherited.
+ * terminal or the caller sends is for the program: the shell that waits for it must survive, but
+ * for SIGHUP and SIGTERM; and a trap, unlike "ignore", is not inherited.
  *
  * The xterm is the parent of this shell, and its standard output a pipe to RUN_XTERM: there, and
  * nowhere else, a status can be said, without an fd that the program would inherit.  The first one
@@ -17,7 +17,7 @@
 static const char run_shell[] =
     "_pv_launch_shell=$1 _pv_launch_terminal=$2 _pv_launch_status=129\n"
     "shift 2\n"
-    "trap : INT QUIT\n"
+    "trap : INT QUIT USR1 USR2\n"
     "_pv_launch_report () {\n"
     "  [ \"$_pv_launch_terminal\" != xterm ] || echo \"$_pv_launch_status\" >\"/proc/$PPID/fd/1\"\n"
     "}\n"

@@ -3,11 +3,13 @@
 #include "plan/interactive.h"
 
 #define SHELL "/bin/sh"
+#define HINT "echo 'hint: --terminal=tty uses the terminal that pv-launch was started from' >&2"
 
 /* $1: none, after, fail or instead; $2: the terminal; the rest: the program.
  *
  * Variables of the shell that are in its environment too would reach the program: their names must
- * be nobody else's.  "exec" finds a program even if the shell has a command of that name.  What the
+ * be nobody else's.  "exec" finds a program even if the shell has a command of that name; not
+ * every shell's knows "--".  What the
  * terminal or the caller sends is for the program: the shell that waits for it must survive, but
  * for SIGHUP and SIGTERM; and a trap, unlike "ignore", is not inherited.
  *
@@ -25,7 +27,12 @@ static const char run_shell[] =
     "if [ \"$_pv_launch_shell\" = instead ]; then\n"
     "  echo 'pv-launch: The program was not run; \"$@\" runs it'\n"
     "else\n"
-    "  (case $1 in -*) exec -- \"$@\" ;; *) exec \"$@\" ;; esac)\n"
+    "  (case $1 in -*)\n"
+    "    _pv_launch_found=$(command -v -- \"$1\") || exit 127\n"
+    "    shift\n"
+    "    set -- \"$_pv_launch_found\" \"$@\" ;;\n"
+    "  esac\n"
+    "  exec \"$@\")\n"
     "  _pv_launch_status=$?\n"
     "  _pv_launch_report\n"
     "  case $_pv_launch_shell,$_pv_launch_status in\n"
@@ -49,13 +56,14 @@ static const char run_shell[] =
 static const char run_xterm[] =
     "command -v xterm >/dev/null || {\n"
     "  echo 'pv-launch: Cannot find program \"xterm\" in the container' >&2\n"
-    "  echo 'hint: --terminal=tty uses the terminal that pv-launch was started from' >&2\n"
+    "  " HINT "\n"
     "  exit 127\n"
     "}\n"
     "_pv_launch_status=$(exec xterm -e \"$@\") || _pv_launch_failed=$?\n"
     "_pv_launch_status=${_pv_launch_status##*[!0-9]}\n"
     "[ -n \"$_pv_launch_status\" ] || {\n"
     "  echo \"pv-launch: Cannot open an xterm: it ended with status ${_pv_launch_failed-0}\" >&2\n"
+    "  " HINT "\n"
     "  exit 125\n"
     "}\n"
     "exit \"$_pv_launch_status\"\n";

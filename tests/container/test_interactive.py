@@ -217,7 +217,8 @@ class ShellTest(InteractiveCase):
 
     def test_missing_program(self):
         for shell in ("after", "fail"):
-            self.open_shell("--", "nothing-like-this", shell=shell, environment={"PATH": "/usr/bin"})
+            self.open_shell("--", "nothing-like-this", shell=shell,
+                            environment={"PATH": "/usr/bin"})
             self.terminal.expect(b"status 127; " + AGAIN)
             self.terminal.type(b"exit 0\n")
             self.terminal.finish(127)
@@ -442,7 +443,9 @@ class XtermTest(harness.Case):
         self.environment["DISPLAY"] = "/nowhere:0"
         result = self.finish(self.start_xterm("--terminal=xterm", "--", "true"))
         self.assertEqual((result.status, result.out), (125, b""))
-        self.assertTrue(result.lines[-1].startswith("pv-launch: Cannot open an xterm"), result.err)
+        message, hint = result.lines[-2:]
+        self.assertTrue(message.startswith("pv-launch: Cannot open an xterm"), result.err)
+        self.assertTrue(hint.startswith("hint: --terminal=tty"), result.err)
 
     def test_no_xterm(self):
         result = self.finish(self.start_xterm(f"--runtime={self.get_runtime('minimal')}",

@@ -32,6 +32,12 @@ def follow(pid, names):
                 yield child
 
 
+def wait_for_supervisor(pid):
+    """Until then the launcher is there, even if the program runs already: a signal ends it."""
+    while pathlib.Path(f"/proc/{pid}/comm").read_text().strip() != "pv-supervise":
+        os.sched_yield()
+
+
 class Terminal:
     """A pseudo-terminal, as the user sees it."""
 
@@ -116,6 +122,7 @@ class TtyTest(InteractiveCase):
         process = self.terminal.start("--runtime=scout", "--terminal=tty", "--", "probe",
                                       "--wait", "fds")
         lines = self.terminal.expect(b"ready").decode().splitlines()
+        wait_for_supervisor(process.pid)
         for supervisor in harness.find_supervisors(process.pid):
             targets = [os.readlink(entry) for entry in os.scandir(f"/proc/{supervisor}/fd")]
             self.assertNotIn("/dev/tty", targets)
@@ -257,6 +264,7 @@ class ShellTest(InteractiveCase):
     def start_sleeping(self, *options):
         self.open_shell(*options, "--", "sh", "-c", "echo start\"\"ed; exec sleep 1000")
         self.terminal.expect(b"started")
+        wait_for_supervisor(self.terminal.process.pid)
 
     def test_terminated(self):
         """What is sent to the launcher reaches the program behind the shell; none is opened."""
@@ -436,6 +444,7 @@ class XtermTest(harness.Case):
                 "--terminal=xterm", f"--shell={shell}", "--", "bash", "-c",
                 f"echo ready >{self.channel}; exec sleep 1000")
             self.assertEqual(os.read(self.receiving, 4096), b"ready\n")
+            wait_for_supervisor(process.pid)
             process.send_signal(signal.SIGTERM)
             self.assertEqual(self.finish(process).status, 143)
 

@@ -5,6 +5,7 @@
 #include "pipeline.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "dry-run.h"
 #include "lease.h"
 #include "plan/plan.h"
@@ -27,8 +28,9 @@ run_once (const PvOptions *options, const PvReport *report, char **environment, 
   g_autoptr (PvHostPath) home = NULL;
   g_autoptr (PvPlan) plan = NULL;
   g_autofree char *bwrap = NULL;
+  pv_autofd terminal = -1;
 
-  if (host == NULL || !pv_step_check (options, host, &home, &bwrap, error))
+  if (host == NULL || !pv_step_check (options, host, &home, &bwrap, &terminal, error))
     return FALSE;
   runtime = pv_lease_runtime (options, report, environment, !pv_options_is_dry_run (options), leases,
                               error);
@@ -40,7 +42,7 @@ run_once (const PvOptions *options, const PvReport *report, char **environment, 
     return FALSE;
   if (pv_options_is_dry_run (options))
     return pv_dry_run_print (options, host, runtime, plan, error);
-  return pv_step_start (options, report, host, bwrap, plan, leases, ret_status, error);
+  return pv_step_start (options, report, host, bwrap, plan, leases, terminal, ret_status, error);
 }
 
 /**

@@ -82,7 +82,7 @@ block_signals (PvSupervision *supervision)
 static bool
 sort_out_fds (const PvOrders *orders, int signals)
 {
-  int *wanted = calloc ((size_t) (orders->n_leases + orders->n_kept + 2), sizeof *wanted);
+  int *wanted = calloc ((size_t) (orders->n_leases + orders->n_kept + 3), sizeof *wanted);
   size_t n_wanted = 0;
 
   if (wanted == NULL)
@@ -91,6 +91,8 @@ sort_out_fds (const PvOrders *orders, int signals)
   wanted[n_wanted++] = orders->link;
   if (signals >= 0)
     wanted[n_wanted++] = signals;
+  if (orders->terminal >= 0)
+    wanted[n_wanted++] = orders->terminal;
   for (int i = 0; i < orders->n_leases; i++)
     wanted[n_wanted++] = orders->leases[i];
   for (int i = 0; i < orders->n_kept; i++)
@@ -99,6 +101,8 @@ sort_out_fds (const PvOrders *orders, int signals)
   free (wanted);
 
   pv_fds_set_close_on_exec (orders->link, true);
+  if (orders->terminal >= 0)
+    pv_fds_set_close_on_exec (orders->terminal, true);
   for (int i = 0; i < orders->n_leases; i++)
     pv_fds_set_close_on_exec (orders->leases[i], true);
   return true;
@@ -109,6 +113,8 @@ sort_out_fds (const PvOrders *orders, int signals)
 static void
 drop_kept_fds (const PvOrders *orders)
 {
+  if (orders->terminal >= 0)
+    close (orders->terminal);
   for (int i = 0; i < orders->n_kept && !orders->process_oriented; i++)
     close (orders->kept[i]);
 }
@@ -187,6 +193,7 @@ run (const PvOrders *orders)
 
   self.link = orders->link;
   self.exit_with_parent = orders->exit_with_parent;
+  supervision->wrapped = orders->wrapped;
   supervision->escalation.idle_ms = orders->terminate_idle_ms;
   supervision->escalation.terminate_ms = orders->terminate_ms;
 

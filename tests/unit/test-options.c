@@ -121,6 +121,49 @@ test_switches (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSE
 }
 
 static void
+test_interactive (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct
+  {
+    const char *line, *environment;
+    PvTerminal terminal;
+    const char *shell;
+  } rows[] = {
+    { "x", "", PV_TERMINAL_NONE, NULL },
+    { "--shell=none|x", "", PV_TERMINAL_NONE, NULL },
+    { "--terminal=auto|x", "", PV_TERMINAL_NONE, NULL },
+    { "--terminal=none|x", "", PV_TERMINAL_NONE, NULL },
+    { "--terminal=tty|x", "", PV_TERMINAL_TTY, NULL },
+    { "--terminal=xterm|x", "", PV_TERMINAL_XTERM, "none" },
+    { "--shell=after|x", "", PV_TERMINAL_XTERM, "after" },
+    { "--shell=fail|--terminal=auto|x", "", PV_TERMINAL_XTERM, "fail" },
+    { "--shell=instead|--terminal=tty|x", "", PV_TERMINAL_TTY, "instead" },
+    { "x", "PV_LAUNCH_SHELL=after|PV_LAUNCH_TERMINAL=tty", PV_TERMINAL_TTY, "after" },
+    { "x", "PRESSURE_VESSEL_SHELL=fail|PRESSURE_VESSEL_TERMINAL=xterm", PV_TERMINAL_XTERM, "fail" },
+    { "--shell=none|x", "PV_LAUNCH_SHELL=after", PV_TERMINAL_NONE, NULL },
+    { "--batch|x", "PV_LAUNCH_SHELL=after|PV_LAUNCH_TERMINAL=tty", PV_TERMINAL_NONE, NULL },
+    { "--shell=after|--batch|--terminal=tty|x", "", PV_TERMINAL_NONE, NULL },
+    { "--shell=after|--terminal=none|x", "PV_LAUNCH_BATCH=1", PV_TERMINAL_NONE, NULL },
+    { "--shell=after|x", "PRESSURE_VESSEL_BATCH=1", PV_TERMINAL_NONE, NULL },
+    { "--terminal=tty|x", "PV_LAUNCH_BATCH=0", PV_TERMINAL_TTY, NULL },
+    { "--test", "PV_LAUNCH_SHELL=after", PV_TERMINAL_NONE, NULL },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (PvOptions) options = parse (rows[i].line, rows[i].environment, &error);
+
+      g_test_message ("row %zu", i);
+      g_assert_no_error (error);
+      g_assert_cmpint (options->terminal, ==, rows[i].terminal);
+      g_assert_cmpint (strcmp (options->program[0], "/bin/sh") == 0, ==, rows[i].shell != NULL);
+      if (rows[i].shell != NULL)
+        g_assert_true (g_strv_contains ((const char *const *) options->program, rows[i].shell));
+    }
+}
+
+static void
 test_actions (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
 {
   static const struct
@@ -229,6 +272,12 @@ test_bad (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
     { "--setenv==X|x", "", "--setenv==X" },
     { "--unsetenv=X=Y|x", "", "--unsetenv=X=Y" },
     { "--unsetenv=|x", "", "--unsetenv=" },
+    { "--shell=later|x", "", "none, after, fail, instead" },
+    { "--shell=|x", "", "--shell=" },
+    { "--terminal=vt100|x", "", "auto, none, tty, xterm" },
+    { "--shell=after|--terminal=none|x", "", "--shell=after" },
+    { "--shell=after|--terminal=none|x", "", "--terminal=none" },
+    { "--terminal=none|x", "PV_LAUNCH_SHELL=fail", "(from PV_LAUNCH_SHELL)" },
     { "--test|--only-prepare", "", "--only-prepare" },
     { "x", "PV_LAUNCH_SHARE_PID=yes", "(from PV_LAUNCH_SHARE_PID)" },
     { "x", "PRESSURE_VESSEL_LOCK_TIMEOUT=soon", "(from PRESSURE_VESSEL_LOCK_TIMEOUT)" },
@@ -282,6 +331,7 @@ main (int argc, char **argv)
   pv_fixture_add ("/options/defaults", test_defaults);
   pv_fixture_add ("/options/precedence", test_precedence);
   pv_fixture_add ("/options/switches", test_switches);
+  pv_fixture_add ("/options/interactive", test_interactive);
   pv_fixture_add ("/options/actions", test_actions);
   pv_fixture_add ("/options/lists", test_lists);
   pv_fixture_add ("/options/pass-fd", test_pass_fd);

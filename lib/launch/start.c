@@ -90,15 +90,6 @@ pv_start_bwrap (const PvLaunchInput *input, const PvFdSet *set, char **argv, con
   return -1;
 }
 
-static int
-reap (pid_t bwrap)
-{
-  int status = 0;
-
-  TEMP_FAILURE_RETRY (waitpid (bwrap, &status, 0));
-  return status;
-}
-
 /* Bubblewrap has ended before anything of ours ran inside. */
 static gboolean
 set_bwrap_failed (const PvFdSet *set, int wait_status, int *ret_status, GError **error)
@@ -188,6 +179,17 @@ pv_start_end_orphans (const PvStarted *started)
           TEMP_FAILURE_RETRY (waitpid (pid, NULL, 0));
         }
     }
+}
+
+/* Where bubblewrap was killed, what it would have waited for has come to this process. */
+static int
+reap (const PvStarted *started)
+{
+  int status = 0;
+
+  TEMP_FAILURE_RETRY (waitpid (started->bwrap, &status, 0));
+  pv_start_end_orphans (started);
+  return status;
 }
 
 static gboolean
@@ -308,8 +310,8 @@ pv_start_wait (const PvLaunchInput *input, PvFdSet *set, PvStarted *started, int
     }
 
   if (got != (ssize_t) sizeof message)
-    return set_bwrap_failed (set, reap (started->bwrap), ret_status, error);
-  reap (started->bwrap);
+    return set_bwrap_failed (set, reap (started), ret_status, error);
+  reap (started);
   if (message.kind == PV_MESSAGE_REPLACED)
     return set_replaced (input->plan, message.value, error);
   *ret_status = message.value;

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -19,6 +20,9 @@
 
 /* As a shell has it. */
 #define STATUS_SIGNAL_BASE 128
+
+/* To start a program takes longer only where the disk is slow. */
+#define STOPPED_MS 50
 
 /* What bubblewrap says is a line or two. */
 #define MAX_ERRORS (64 * 1024)
@@ -249,6 +253,31 @@ receive (int link, PvMessage *ret_message, pid_t *ret_sender)
   return got;
 }
 
+/* Returns: 0 if there is no such process */
+static pid_t
+get_parent (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", pid);
+  g_autofree char *text = NULL;
+  const char *end_of_name;
+  int parent;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return 0;
+  end_of_name = strrchr (text, ')');
+  return end_of_name != NULL && sscanf (end_of_name, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* The program may run already, and may have stopped its parent before that one could say so. */
+static void
+wake_inside (const PvStarted *started)
+{
+  pid_t inside = get_parent (started->program);
+
+  if (inside > 0 && get_parent (inside) == started->bwrap)
+    kill (inside, SIGCONT);
+}
+
 /* Waits for the next message, and passes signals on meanwhile.
  * Returns: what recvmsg(2) says; 0: all who had the other end have gone */
 static ssize_t
@@ -261,9 +290,13 @@ wait_for_message (int link, const PvStarted *started, int signals, PvMessage *re
         { .fd = link, .events = POLLIN },
         { .fd = signals, .events = POLLIN },
       };
+      int timeout = started->program > 0 ? STOPPED_MS : -1;
+      int n_ready = (int) TEMP_FAILURE_RETRY (poll (fds, G_N_ELEMENTS (fds), timeout));
 
-      if (TEMP_FAILURE_RETRY (poll (fds, G_N_ELEMENTS (fds), -1)) < 0)
+      if (n_ready < 0)
         return -1;
+      if (n_ready == 0)
+        wake_inside (started);
       if (fds[0].revents != 0)
         return receive (link, ret_message, ret_sender);
       pass_on (link, started->bwrap, signals);

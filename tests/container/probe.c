@@ -8,13 +8,13 @@
  *   probe [--wait] lease         device:inode of /usr/.ref, then its fds as above
  *   probe [--wait] unlock        unlocks every fd above 2
  *   probe [--wait] close         closes every fd above 2
- *   probe [--wait] convert       tries to make the lock of every fd above 2 exclusive, and a shared
- *                                one of its own: a line with the number of each error, or 0
+ *   probe [--wait] convert       tries to lock every fd above 2 exclusively, the same with a lock
+ *                                of its own, and that shared: the error's number or 0, one a line
  *   probe [--wait] lock FILE     tries a shared, then an exclusive lock without waiting: yes or no
  *   probe orphan [STATUS]        leaves a child that keeps only standard input, until its end, and
  *                                ends with status 5; the child says "ready" after that
  *   probe subreaper [STATUS]     the same with a grandchild, which is this process's orphan first
- *   probe [--wait] background KEPT MS STATUS   leaves a grandchild in a session of its own, for that
+ *   probe [--wait] background KEPT MS STATUS   leaves a grandchild in a session of its own, for so
  *                                long; it keeps nothing, or with KEPT = lease the fds above 2
  *   probe [--wait] many COUNT    leaves so many grandchildren, which end at once
  *   probe [--wait] stop          stops its parent

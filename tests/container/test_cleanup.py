@@ -6,8 +6,8 @@ The supervisor is started by this file itself, which stands for pv-launch, for b
 supervisor inside and for that program:
 
   test_cleanup.py --become REF RECORD OPTIONS PROGRAM…   becomes the supervisor
-  test_cleanup.py --clean REF RECORD PIPE                the program: writes what it sees to RECORD,
-                                                         then waits for the end of PIPE, if it has one
+  test_cleanup.py --clean REF RECORD PIPE   the program: writes what it sees to RECORD, then waits
+                                            for the end of PIPE, if it has one
 """
 
 import contextlib

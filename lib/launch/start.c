@@ -20,6 +20,8 @@
 /* As a shell has it. */
 #define STATUS_SIGNAL_BASE 128
 
+#define STOP_TIMEOUT_MS 100
+
 /* What bubblewrap says is a line or two. */
 #define MAX_ERRORS (64 * 1024)
 
@@ -90,15 +92,6 @@ pv_start_bwrap (const PvLaunchInput *input, const PvFdSet *set, char **argv, con
   return -1;
 }
 
-static int
-reap (pid_t bwrap)
-{
-  int status = 0;
-
-  TEMP_FAILURE_RETRY (waitpid (bwrap, &status, 0));
-  return status;
-}
-
 /* Bubblewrap has ended before anything of ours ran inside. */
 static gboolean
 set_bwrap_failed (const PvFdSet *set, int wait_status, int *ret_status, GError **error)
@@ -161,6 +154,15 @@ pv_start_list_children (void)
   return g_strsplit (g_strstrip (text), " ", -1);
 }
 
+/* Returns: the pid of a child that bubblewrap has left, or 0: it is another one */
+static pid_t
+get_orphan (const PvStarted *started, const char *text)
+{
+  pid_t pid = (pid_t) g_ascii_strtoll (text, NULL, 10);
+
+  return pid > 0 && pid != started->bwrap && !was_there (started->before, text) ? pid : 0;
+}
+
 /**
  * pv_start_end_orphans:
  *
@@ -179,15 +181,26 @@ pv_start_end_orphans (const PvStarted *started)
       found = FALSE;
       for (gsize i = 0; pids[i] != NULL; i++)
         {
-          pid_t pid = (pid_t) g_ascii_strtoll (pids[i], NULL, 10);
+          pid_t pid = get_orphan (started, pids[i]);
 
-          if (pid <= 0 || pid == started->bwrap || was_there (started->before, pids[i]))
+          if (pid == 0)
             continue;
           found = TRUE;
           kill (pid, SIGKILL);
           TEMP_FAILURE_RETRY (waitpid (pid, NULL, 0));
         }
     }
+}
+
+/* If it was killed, its child may still be on its way out. */
+static int
+reap (const PvStarted *started)
+{
+  int status = 0;
+
+  TEMP_FAILURE_RETRY (waitpid (started->bwrap, &status, 0));
+  pv_start_end_orphans (started);
+  return status;
 }
 
 static gboolean
@@ -247,6 +260,56 @@ receive (int link, PvMessage *ret_message, pid_t *ret_sender)
   return got;
 }
 
+static void
+signal_orphans (const PvStarted *started, char **pids, int number)
+{
+  for (gsize i = 0; pids[i] != NULL; i++)
+    {
+      pid_t pid = get_orphan (started, pids[i]);
+
+      if (pid > 0)
+        kill (pid, number);
+    }
+}
+
+static gboolean
+is_any_at_rest (const PvStarted *started, char **pids)
+{
+  for (gsize i = 0; pids[i] != NULL; i++)
+    {
+      pid_t pid = get_orphan (started, pids[i]);
+      siginfo_t info = { .si_pid = 0 };
+
+      if (pid > 0
+          && waitid (P_PID, (id_t) pid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) == 0
+          && info.si_pid == pid)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Bubblewrap has been killed.  Its child may wait for a word from it, for ever; or it is the
+ * supervisor inside, which needs it no more, and may be about to start the program: that is not
+ * to be killed without having got the signal.  Stopped, it does not begin with it; and if it has
+ * begun, there is a message. */
+static void
+end_unless_starting (const PvStarted *started, struct pollfd *link)
+{
+  g_auto (GStrv) pids = pv_start_list_children ();
+
+  signal_orphans (started, pids, SIGSTOP);
+  /* What hangs in the kernel does not stop. */
+  for (int i = 0; i < STOP_TIMEOUT_MS && !is_any_at_rest (started, pids); i++)
+    {
+      if (poll (link, 1, 1) != 0)
+        break;
+    }
+  if (poll (link, 1, 0) > 0)
+    signal_orphans (started, pids, SIGCONT);
+  else
+    pv_start_end_orphans (started);
+}
+
 /* Waits for the next message, and passes signals on meanwhile.
  * Returns: what recvmsg(2) says; 0: all who had the other end have gone */
 static ssize_t
@@ -265,9 +328,8 @@ wait_for_message (int link, const PvStarted *started, int signals, PvMessage *re
       if (fds[0].revents != 0)
         return receive (link, ret_message, ret_sender);
       pass_on (link, started->bwrap, signals);
-      /* Nobody is there who could still start the program, and no message is on its way. */
-      if (was_killed (started->bwrap) && poll (fds, 1, 0) == 0)
-        pv_start_end_orphans (started);
+      if (started->program == 0 && was_killed (started->bwrap))
+        end_unless_starting (started, &fds[0]);
     }
 }
 
@@ -308,8 +370,8 @@ pv_start_wait (const PvLaunchInput *input, PvFdSet *set, PvStarted *started, int
     }
 
   if (got != (ssize_t) sizeof message)
-    return set_bwrap_failed (set, reap (started->bwrap), ret_status, error);
-  reap (started->bwrap);
+    return set_bwrap_failed (set, reap (started), ret_status, error);
+  reap (started);
   if (message.kind == PV_MESSAGE_REPLACED)
     return set_replaced (input->plan, message.value, error);
   *ret_status = message.value;

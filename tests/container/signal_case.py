@@ -6,6 +6,7 @@ The environment says what is tested, as harness.py has it; and
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import select
@@ -103,6 +104,29 @@ class SignalCase(harness.Case):
         result = self.finish(process)
         self.assertEqual((result.status, result.text.splitlines(), result.err),
                          (status, list(lines), ""))
+
+    def open_status(self):
+        """A pipe for --status-fd: the option, what Popen needs, and the end that is read."""
+        receiving, sending = os.pipe()
+        reader = open(receiving, encoding="utf-8")
+        self.addCleanup(reader.close)
+        return f"--status-fd={sending}", sending, reader
+
+    def start_reporting(self, *words, options=(), **others):
+        """As start_program(); the program's events can be read from what is returned as well."""
+        option, sending, reader = self.open_status()
+        process = self.start_program(*words, options=[option, *options], pass_fds=[sending],
+                                     **others)
+        os.close(sending)
+        return process, reader
+
+    def wait_for_event(self, reader, name):
+        """The first event of that name, which is known to come."""
+        for line in reader:
+            event = json.loads(line)
+            if event["event"] == name:
+                return event
+        raise AssertionError(f"there is no {name!r}")
 
     @staticmethod
     def get_inside(process):

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -177,6 +178,21 @@ wait_for_end (PvInside *self)
     }
 }
 
+/* Returns: the signal that ends the launch before the program runs, or 0.  Any other waits until it
+ * does. */
+static int
+look_for_end (const PvOrders *orders)
+{
+  PvMessage message;
+
+  if (PV_RETRY (recv (orders->link, &message, sizeof message, MSG_DONTWAIT | MSG_PEEK))
+          != (long) sizeof message
+      || message.kind != PV_MESSAGE_SIGNAL || sigismember (&orders->mask, message.value) == 1
+      || !pv_protocol_ends_start (message.value))
+    return 0;
+  return message.value;
+}
+
 static int
 fail (int link, int status)
 {
@@ -214,6 +230,9 @@ run (const PvOrders *orders)
       pv_complain ("Cannot supervise inside the container: %s", strerror (errno));
       return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
     }
+  status = look_for_end (orders);
+  if (status != 0)
+    return fail (orders->link, PV_STATUS_SIGNAL_BASE + status);
   supervision->program = pv_program_start (orders, &status);
   if (supervision->program < 0)
     return fail (orders->link, status);

@@ -89,10 +89,9 @@ parse (PvOutside *self, int argc, char **argv)
 }
 
 /* Bubblewrap would only wait as this process does: without it there is a process less, the end is
- * seen sooner, and the supervisor inside is a child of this process, which sees what becomes of it.
- */
+ * seen sooner, and the supervisor inside is a child of this process.  It has been killed already. */
 static void
-dismiss_bwrap (PvOutside *self)
+reap_bwrap (PvOutside *self)
 {
   int status = 0;
 
@@ -253,7 +252,7 @@ pv_outside (int argc, char **argv)
   sigaddset (&watched, SIGCHLD);
   pv_supervision_watch (&self.supervision, &watched);
   prctl (PR_SET_NAME, "pv-supervise");
-  dismiss_bwrap (&self);
+  reap_bwrap (&self);
 
   wait_for_end (&self);
   report (&self, get_status (&self));

@@ -3,6 +3,7 @@
 """Programs that make it hard to wait for them, many at once, and runtimes that have little."""
 
 import os
+import contextlib
 import pathlib
 import signal
 import time
@@ -122,8 +123,11 @@ class OddProgramTest(harness.LockCase):
 
     @staticmethod
     def get_commands(process):
-        return [pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-                for pid in harness.list_descendants(process.pid)]
+        commands = []
+        for pid in harness.list_descendants(process.pid):
+            with contextlib.suppress(OSError):
+                commands.append(pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+        return commands
 
     def test_missing(self):
         for mode in MODES:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Programs that make it hard to wait for them, many at once, and runtimes that have little."""
 
-import os
 import contextlib
+import os
 import pathlib
 import signal
 import time

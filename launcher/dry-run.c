@@ -27,7 +27,9 @@ format (const PvOptions *options, const PvHost *host, const PvRuntime *runtime, 
     return pv_plan_to_json (&report);
 
   bwrap = pv_bwrap_find (host->environment, error);
-  return bwrap != NULL ? pv_shell_command (plan, bwrap, host->environment, options->program) : NULL;
+  return bwrap == NULL ? NULL
+                       : pv_shell_command (plan, bwrap, host->environment, options->program,
+                                           options->terminal == PV_TERMINAL_TTY);
 }
 
 /**

@@ -233,6 +233,36 @@ parse_action (PvOptions *self, const PvOptionValue *values, GError **error)
   return TRUE;
 }
 
+/* Who calls with --batch, or --test, can neither see a terminal nor answer in it. */
+static gboolean
+parse_interactive (PvOptions *self, const PvOptionValue *values, PvShell *ret_shell, GError **error)
+{
+  static const char *const shells[] = { "none", "after", "fail", "instead", NULL };
+  static const char *const terminals[] = { "auto", "none", "tty", "xterm", NULL };
+  static const PvTerminal meant[]
+    = { PV_TERMINAL_NONE, PV_TERMINAL_NONE, PV_TERMINAL_TTY, PV_TERMINAL_XTERM };
+  gboolean batch;
+  guint shell, terminal;
+
+  *ret_shell = PV_SHELL_NONE;
+  if (!pv_option_get_choice (values, PV_OPTION_SHELL, shells, &shell, error)
+      || !pv_option_get_choice (values, PV_OPTION_TERMINAL, terminals, &terminal, error)
+      || !pv_option_get_boolean (values, PV_OPTION_BATCH, FALSE, &batch, error))
+    return FALSE;
+  if (batch || self->action == PV_ACTION_TEST)
+    return TRUE;
+
+  self->terminal = meant[terminal];
+  if (shell != PV_SHELL_NONE && strcmp (terminals[terminal], "auto") == 0)
+    self->terminal = PV_TERMINAL_XTERM;
+  if (shell != PV_SHELL_NONE && self->terminal == PV_TERMINAL_NONE)
+    return pv_option_set_invalid (error, values, PV_OPTION_SHELL, shells[shell],
+                                  "it needs a terminal, and there is --terminal=none");
+  *ret_shell = (PvShell) shell;
+  self->wrapped = shell != PV_SHELL_NONE || self->terminal == PV_TERMINAL_XTERM;
+  return TRUE;
+}
+
 static gboolean
 parse_values (PvOptions *self, const PvOptionValue *values, GError **error)
 {
@@ -285,11 +315,12 @@ needs_program (PvAction action)
 
 /* --test runs the supervisor once more as the program: it is there in every container. */
 static char **
-get_program (const PvOptions *self, char **words)
+get_program (const PvOptions *self, char **words, PvShell shell)
 {
   static const char *const nothing[] = { "/proc/self/exe", "--nothing", NULL };
 
-  return g_strdupv (self->action == PV_ACTION_TEST ? (char **) nothing : words);
+  return pv_interactive_wrap (self->action == PV_ACTION_TEST ? (char **) nothing : words, shell,
+                              self->terminal);
 }
 
 /**
@@ -304,6 +335,7 @@ pv_options_parse (int argc, char **argv, char **environment, GError **error)
 {
   g_autoptr (PvOptions) self = g_new0 (PvOptions, 1);
   g_autoptr (PvOptionValue) values = NULL;
+  PvShell shell;
   int first_word;
 
   self->status_fd = -1;
@@ -331,9 +363,10 @@ pv_options_parse (int argc, char **argv, char **environment, GError **error)
   if (self->action == PV_ACTION_HELP || self->action == PV_ACTION_VERSION)
     return g_steal_pointer (&self);
 
-  if (!parse_values (self, values, error))
+  if (!parse_values (self, values, error)
+      || !parse_interactive (self, values, &shell, error))
     return NULL;
-  self->program = get_program (self, argv + first_word);
+  self->program = get_program (self, argv + first_word, shell);
   list_printable (self, values);
   return g_steal_pointer (&self);
 }

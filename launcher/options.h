@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include "base/log.h"
+#include "plan/interactive.h"
 #include "plan/plan.h"
 
 typedef enum
@@ -47,6 +48,8 @@ typedef enum
  * @edits: (element-type PvEnvironmentEdit): --setenv and --unsetenv
  * @edits_if_host: (element-type PvEnvironmentEdit): --env-if-host
  * @log_level: how much to say
+ * @terminal: what the program runs in
+ * @wrapped: whether @program is more than was said: a shell around it
  * @program: (array zero-terminated=1): what is to be run
  * @printable: (element-type PvPlanOption): each option, its value and its source
  */
@@ -72,6 +75,8 @@ typedef struct
   GPtrArray *edits;
   GPtrArray *edits_if_host;
   PvLogLevel log_level;
+  PvTerminal terminal;
+  gboolean wrapped;
   char **program;
   GPtrArray *printable;
 } PvOptions;

@@ -32,8 +32,9 @@ run_once (const PvOptions *options, const PvReport *report, char **environment, 
   PvSysroot sysroot;
   PvOverlay overlay = { 0 };
   g_autofree char *bwrap = NULL;
+  pv_autofd terminal = -1;
 
-  if (host == NULL || !pv_step_check (options, host, &home, &bwrap, error))
+  if (host == NULL || !pv_step_check (options, host, &home, &bwrap, &terminal, error))
     return FALSE;
   runtime = pv_lease_runtime (options, report, environment, !pv_options_is_dry_run (options), leases,
                               error);
@@ -51,7 +52,8 @@ run_once (const PvOptions *options, const PvReport *report, char **environment, 
     return pv_dry_run_print (options, host, runtime, plan, error);
   if (copy != NULL)
     overlay = (PvOverlay) { pv_fd_get_path (runtime->fd), runtime->fd, copy->path, copy->fd };
-  return pv_step_start (options, report, host, bwrap, plan, copy != NULL ? &overlay : NULL, leases, ret_status, error);
+  return pv_step_start (options, report, host, bwrap, plan, copy != NULL ? &overlay : NULL, leases,
+                        terminal, ret_status, error);
 }
 
 /**

@@ -9,6 +9,8 @@
 #include "plan/plan.h"
 #include "plan/shares.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 /**
@@ -52,14 +54,14 @@ report_started (pid_t program, gpointer report)
  * @report: whom to tell that the program runs
  * @bwrap: (type filename): bubblewrap
  * @leases: (element-type PvLock): what is held as long as the container lives
+ * @terminal: what the program gets as its standard input, output and error, or -1
  *
  * Returns: as pv_launch_exec()
  */
 gboolean
 pv_step_start (const PvOptions *options, const PvReport *report, const PvHost *host,
                const char *bwrap, const PvPlan *plan, const PvOverlay *overlay, GPtrArray *leases,
-               int *ret_status,
-               GError **error)
+               int terminal, int *ret_status, GError **error)
 {
   g_autofree char *supervise = pv_helper_get_path ("pv-supervise", host->environment);
   const PvLaunchInput input = {
@@ -70,6 +72,8 @@ pv_step_start (const PvOptions *options, const PvReport *report, const PvHost *h
     .environment = host->environment,
     .leases = leases,
     .pass_fds = options->pass_fds,
+    .terminal = terminal,
+    .wrapped = options->wrapped,
     .program = options->program,
     .terminate_ms = options->terminate_ms,
     .terminate_idle_ms = options->terminate_idle_ms,
@@ -97,10 +101,24 @@ open_home (const char *path, GError **error)
   return NULL;
 }
 
+static int
+open_terminal (GError **error)
+{
+  int fd = open ("/dev/tty", O_RDWR | O_CLOEXEC);
+
+  if (fd >= 0)
+    return fd;
+  pv_error_set_errno (error, errno, "Cannot open the controlling terminal \"/dev/tty\"");
+  pv_error_hint (error, "--terminal=tty is for those who start pv-launch from a terminal; "
+                        "--terminal=xterm opens a window");
+  return -1;
+}
+
 /**
  * pv_step_check:
  * @ret_home: (out) (nullable): the private home
  * @ret_bwrap: (out) (type filename): bubblewrap; not looked for if the plan is only printed
+ * @ret_terminal: (out): what the program gets as its standard input, output and error, or -1
  *
  * What can be refused without the runtime is refused before anything is locked or written.
  *
@@ -108,13 +126,17 @@ open_home (const char *path, GError **error)
  */
 gboolean
 pv_step_check (const PvOptions *options, const PvHost *host, PvHostPath **ret_home,
-               char **ret_bwrap, GError **error)
+               char **ret_bwrap, int *ret_terminal, GError **error)
 {
   if (!pv_shares_check (options->shares, error)
       || !pv_shares_check_home (options->home_kind, host, options->shares, error))
     return FALSE;
   if (options->home != NULL && (*ret_home = open_home (options->home, error)) == NULL)
     return FALSE;
-  return pv_options_is_dry_run (options)
-         || (*ret_bwrap = pv_bwrap_find (host->environment, error)) != NULL;
+  if (pv_options_is_dry_run (options))
+    return TRUE;
+  if (options->terminal == PV_TERMINAL_TTY && options->action == PV_ACTION_RUN
+      && (*ret_terminal = open_terminal (error)) < 0)
+    return FALSE;
+  return (*ret_bwrap = pv_bwrap_find (host->environment, error)) != NULL;
 }

@@ -6,6 +6,8 @@
  * end, then killed. */
 #include "supervise/escalation.h"
 
+#include "launch/protocol.h"
+
 #include <stddef.h>
 
 /* timeout(1) sends each signal twice, to its child and to its own process group. */
@@ -15,12 +17,6 @@
 #define KILL_AGAIN_MS 20
 
 static const PvAction nothing = { .reach = PV_REACH_NOBODY };
-
-static bool
-asks_to_end (int number)
-{
-  return number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM;
-}
 
 static bool
 is_same_again (PvEscalation *self, int number, int64_t now)
@@ -67,13 +63,13 @@ on_term (PvEscalation *self, int64_t now)
 PvAction
 pv_escalation_on_signal (PvEscalation *self, int number, int64_t now)
 {
-  if (asks_to_end (number) && is_same_again (self, number, now))
+  if (pv_protocol_asks_to_end (number) && is_same_again (self, number, now))
     return nothing;
   if (number == SIGTERM)
     return on_term (self, now);
   if (!self->program_ended)
     return (PvAction) { .reach = PV_REACH_PROGRAM, .number = number };
-  if (asks_to_end (number) || number == SIGCONT)
+  if (pv_protocol_asks_to_end (number) || number == SIGCONT)
     return (PvAction) { .reach = PV_REACH_ALL, .number = number };
   return nothing;
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -89,7 +90,7 @@ block_signals (PvSupervision *supervision)
 static bool
 sort_out_fds (const PvOrders *orders, int signals)
 {
-  int *wanted = calloc ((size_t) (orders->n_leases + orders->n_kept + 2), sizeof *wanted);
+  int *wanted = calloc ((size_t) (orders->n_leases + orders->n_kept + 3), sizeof *wanted);
   size_t n_wanted = 0;
 
   if (wanted == NULL)
@@ -98,6 +99,8 @@ sort_out_fds (const PvOrders *orders, int signals)
   wanted[n_wanted++] = orders->link;
   if (signals >= 0)
     wanted[n_wanted++] = signals;
+  if (orders->terminal >= 0)
+    wanted[n_wanted++] = orders->terminal;
   for (int i = 0; i < orders->n_leases; i++)
     wanted[n_wanted++] = orders->leases[i];
   for (int i = 0; i < orders->n_kept; i++)
@@ -106,6 +109,8 @@ sort_out_fds (const PvOrders *orders, int signals)
   free (wanted);
 
   pv_fds_set_close_on_exec (orders->link, true);
+  if (orders->terminal >= 0)
+    pv_fds_set_close_on_exec (orders->terminal, true);
   for (int i = 0; i < orders->n_leases; i++)
     pv_fds_set_close_on_exec (orders->leases[i], true);
   return true;
@@ -116,6 +121,8 @@ sort_out_fds (const PvOrders *orders, int signals)
 static void
 drop_kept_fds (const PvOrders *orders)
 {
+  if (orders->terminal >= 0)
+    close (orders->terminal);
   for (int i = 0; i < orders->n_kept && !orders->process_oriented; i++)
     close (orders->kept[i]);
 }
@@ -178,6 +185,21 @@ wait_for_end (PvInside *self)
     }
 }
 
+/* Returns: the signal that ends the launch before the program runs, or 0.  Any other waits until it
+ * does. */
+static int
+look_for_end (const PvOrders *orders)
+{
+  PvMessage message;
+
+  if (PV_RETRY (recv (orders->link, &message, sizeof message, MSG_DONTWAIT | MSG_PEEK))
+          != (long) sizeof message
+      || message.kind != PV_MESSAGE_SIGNAL || sigismember (&orders->mask, message.value) == 1
+      || !pv_protocol_ends_start (message.value))
+    return 0;
+  return message.value;
+}
+
 static int
 fail (int link, int status)
 {
@@ -194,6 +216,7 @@ run (const PvOrders *orders)
 
   self.link = orders->link;
   self.exit_with_parent = orders->exit_with_parent;
+  supervision->wrapped = orders->wrapped;
   supervision->escalation.idle_ms = orders->terminate_idle_ms;
   supervision->escalation.terminate_ms = orders->terminate_ms;
 
@@ -214,6 +237,9 @@ run (const PvOrders *orders)
       pv_complain ("Cannot supervise inside the container: %s", strerror (errno));
       return fail (orders->link, PV_STATUS_LAUNCHER_FAILED);
     }
+  status = look_for_end (orders);
+  if (status != 0)
+    return fail (orders->link, PV_STATUS_SIGNAL_BASE + status);
   supervision->program = pv_program_start (orders, &status);
   if (supervision->program < 0)
     return fail (orders->link, status);

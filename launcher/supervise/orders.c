@@ -82,10 +82,14 @@ parse_option (PvOrders *self, char *option)
     self->link = pv_parse_fd (value);
   else if ((value = pv_option_value (option, "--error-output=")) != NULL)
     self->error_output = pv_parse_fd (value);
+  else if ((value = pv_option_value (option, "--terminal=")) != NULL)
+    self->terminal = pv_parse_fd (value);
   else if ((value = pv_option_value (option, "--lease=")) != NULL)
     return add_fd (self->leases, &self->n_leases, value);
   else if ((value = pv_option_value (option, "--keep=")) != NULL)
     return add_fd (self->kept, &self->n_kept, value);
+  else if (strcmp (option, "--wrapped") == 0)
+    self->wrapped = true;
   else if (strcmp (option, "--process-oriented") == 0)
     self->process_oriented = true;
   else if ((value = pv_option_value (option, "--mask=")) != NULL)
@@ -134,7 +138,7 @@ pv_orders_read (PvOrders *orders, int argc, char **argv)
   char **strings = pv_strings_map (fd, &count);
   size_t i;
 
-  *orders = (PvOrders) { .link = -1, .error_output = -1, .terminate_ms = -1 };
+  *orders = (PvOrders) { .link = -1, .error_output = -1, .terminal = -1, .terminate_ms = -1 };
   if (strings == NULL)
     return false;
   if (!allocate (orders, count))

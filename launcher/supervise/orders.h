@@ -23,6 +23,8 @@ typedef struct
  * PvOrders: what the supervisor inside is told.
  * @link: the socket to the supervisor outside
  * @error_output: the caller's standard error; bubblewrap's own goes elsewhere
+ * @terminal: the program's standard input, output and error, or -1: they are this process's
+ * @wrapped: the program is a shell that waits for another one
  * @process_oriented: the leases are no OFD locks: lock them again
  * @mask: the signals that are blocked in the program
  * @terminate_ms, @terminate_idle_ms: see PvEscalation
@@ -37,6 +39,8 @@ typedef struct
 {
   int link;
   int error_output;
+  int terminal;
+  bool wrapped;
   bool process_oriented;
   sigset_t mask;
   int terminate_ms;

@@ -7,6 +7,7 @@
 #include "supervise/message.h"
 #include "supervise/report.h"
 #include "supervise/supervision.h"
+#include "supervise/terminal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -25,6 +26,7 @@
  * @parent: a pidfd of this process's parent, with whom the container is to end; or -1
  * @cleanup: what is to be done at the end; or -1
  * @cleanup_detached: whether nobody waits for that
+ * @terminal: whether the program has the controlling terminal
  * @report: where the status is written
  * @reported: whether it has been
  */
@@ -36,6 +38,7 @@ typedef struct
   int parent;
   int cleanup;
   bool cleanup_detached;
+  bool terminal;
   PvReport report;
   bool reported;
 } PvOutside;
@@ -65,6 +68,10 @@ parse_option (PvOutside *self, const char *option)
     self->cleanup = pv_parse_fd (value);
   else if (strcmp (option, "--cleanup-detached") == 0)
     self->cleanup_detached = true;
+  else if (strcmp (option, "--wrapped") == 0)
+    self->supervision.wrapped = true;
+  else if (strcmp (option, "--terminal") == 0)
+    self->terminal = true;
   else
     return pv_supervision_parse_timeout (&self->supervision, option);
   return true;
@@ -82,10 +89,9 @@ parse (PvOutside *self, int argc, char **argv)
 }
 
 /* Bubblewrap would only wait as this process does: without it there is a process less, the end is
- * seen sooner, and the supervisor inside is a child of this process, which sees what becomes of it.
- */
+ * seen sooner, and the supervisor inside is a child of this process.  It has been killed already. */
 static void
-dismiss_bwrap (PvOutside *self)
+reap_bwrap (PvOutside *self)
 {
   int status = 0;
 
@@ -219,7 +225,7 @@ get_status (const PvOutside *self)
  * `--link=FD` the socket, `--before=PID…` the children that this process had before bubblewrap,
  * `--terminate-timeout=MS`, `--terminate-idle-timeout=MS`, `--parent=FD` a pidfd with whose end the
  * container is to end, `--status=FD` and `--began=NS` for the report, `--cleanup=FD` and
- * `--cleanup-detached`, see pv_cleanup_run().  Further fds that were inherited are leases, which
+ * `--cleanup-detached`, see pv_cleanup_run(), `--wrapped` and `--terminal` as pv_inside().  Further fds that were inherited are leases, which
  * are held by being open.  All signals that are passed on are blocked, and so is SIGCHLD.
  *
  * Returns: the exit status of the launcher
@@ -246,10 +252,12 @@ pv_outside (int argc, char **argv)
   sigaddset (&watched, SIGCHLD);
   pv_supervision_watch (&self.supervision, &watched);
   prctl (PR_SET_NAME, "pv-supervise");
-  dismiss_bwrap (&self);
+  reap_bwrap (&self);
 
   wait_for_end (&self);
   report (&self, get_status (&self));
+  if (self.terminal)
+    pv_terminal_take_back ();
   if (self.cleanup >= 0)
     pv_cleanup_run (self.cleanup, self.cleanup_detached);
   return get_status (&self);

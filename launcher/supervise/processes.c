@@ -232,3 +232,23 @@ pv_processes_signal_descendants (const PvPids *but, int number)
         send_signal (&processes[i], number);
     }
 }
+
+/**
+ * pv_processes_signal_with_children:
+ * @pid: a child of this process
+ * @number: the signal
+ *
+ * Sends @number to @pid and to its own children.
+ */
+void
+pv_processes_signal_with_children (pid_t pid, int number)
+{
+  /* Before they come to this process, because @pid has ended. */
+  scan ();
+  kill (pid, number);
+  for (size_t i = 0; i < n_processes; i++)
+    {
+      if (processes[i].parent == pid)
+        send_signal (&processes[i], number);
+    }
+}

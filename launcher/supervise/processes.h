@@ -21,3 +21,4 @@ void pv_pids_parse (PvPids *pids, const char *text);
 void pv_pids_remove (PvPids *pids, pid_t pid);
 bool pv_processes_has_children (const PvPids *but);
 void pv_processes_signal_descendants (const PvPids *but, int number);
+void pv_processes_signal_with_children (pid_t pid, int number);

@@ -64,6 +64,8 @@ find_program (const char *name, char path[PATH_MAX])
 static void
 become (const char *path, char **argv, const PvOrders *orders, volatile int *failure)
 {
+  for (int fd = 0; orders->terminal >= 0 && fd <= STDERR_FILENO; fd++)
+    dup2 (orders->terminal, fd);
   pv_message_send (orders->link, PV_MESSAGE_STARTING, 0);
   sigprocmask (SIG_SETMASK, &orders->mask, NULL);
   execv (path, argv);
@@ -111,7 +113,7 @@ start_with_shell (const char *path, const PvOrders *orders, int *ret_errno)
 
 /**
  * pv_program_start:
- * @orders: the program, its arguments and its signal mask
+ * @orders: the program, its arguments, its terminal and its signal mask
  * @ret_status: (out): set if it could not be started: 126 or 127, as env(1)
  *
  * Starts the program; if that fails, says why in one line.

@@ -190,6 +190,15 @@ reach_all (const PvSupervision *self, int number)
 }
 
 static void
+reach_program (const PvSupervision *self, int number)
+{
+  if (self->program > 0 && self->wrapped)
+    pv_processes_signal_with_children (self->program, number);
+  else if (self->program > 0)
+    kill (self->program, number);
+}
+
+static void
 perform (const PvSupervision *self, PvAction action)
 {
   switch (action.reach)
@@ -198,8 +207,7 @@ perform (const PvSupervision *self, PvAction action)
       reach_all (self, action.number);
       break;
     case PV_REACH_PROGRAM:
-      if (self->program > 0)
-        kill (self->program, action.number);
+      reach_program (self, action.number);
       break;
     case PV_REACH_NOBODY:
     default:

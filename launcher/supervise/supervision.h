@@ -9,6 +9,7 @@
 /**
  * PvSupervision: what both supervisors do: wait for the program and all that it leaves.
  * @program: its pid; 0: it has ended, or there is none
+ * @wrapped: it is a shell that waits for what the user asked for, and passes no signals on
  * @status: its exit status; -1: not known
  * @inside: the supervisor inside, for the one outside; 0: it has ended, or this is it
  * @inside_status: of @inside, as waitpid(2) gave it
@@ -21,6 +22,7 @@
 typedef struct
 {
   pid_t program;
+  bool wrapped;
   int status;
   pid_t inside;
   int inside_status;

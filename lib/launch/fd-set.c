@@ -195,6 +195,8 @@ pv_fd_set_new (const PvLaunchInput *input, GError **error)
   self->program_leases = g_ptr_array_new_with_free_func (release_lock);
 
   g_array_append_vals (self->inherited, input->pass_fds->data, input->pass_fds->len);
+  if (input->terminal >= 0)
+    inherit (self, input->terminal);
   inherit_sources (self, input->plan);
   if (!open_supervise (self, input->supervise, error) || !open_channels (self, error)
       || (input->exit_with_parent && !open_parent (self, error))

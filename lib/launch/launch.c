@@ -107,6 +107,10 @@ add_inherited (GPtrArray *orders, const PvLaunchInput *input, const PvFdSet *set
   for (guint i = 0; i < input->pass_fds->len; i++)
     g_ptr_array_add (orders,
                      g_strdup_printf ("--keep=%d", g_array_index (input->pass_fds, int, i)));
+  if (input->wrapped)
+    g_ptr_array_add (orders, g_strdup ("--wrapped"));
+  if (input->terminal >= 0)
+    g_ptr_array_add (orders, g_strdup_printf ("--terminal=%d", input->terminal));
   if (set->inside_leases->len > 0
       && pv_lock_is_process_oriented (g_ptr_array_index (set->inside_leases, 0)))
     g_ptr_array_add (orders, g_strdup ("--process-oriented"));
@@ -257,6 +261,10 @@ make_outside_argv (const PvLaunchInput *input, const PvFdSet *set, const PvStart
       g_ptr_array_add (argv, g_strdup_printf ("--status=%d", input->status_fd));
       g_ptr_array_add (argv, g_strdup_printf ("--began=%" G_GINT64_FORMAT, input->began));
     }
+  if (input->wrapped)
+    g_ptr_array_add (argv, g_strdup ("--wrapped"));
+  if (input->terminal >= 0)
+    g_ptr_array_add (argv, g_strdup ("--terminal"));
   g_ptr_array_add (argv, g_strdup ("--"));
   g_ptr_array_add (argv, g_strdup (input->program[0]));
   g_ptr_array_add (argv, NULL);

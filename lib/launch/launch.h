@@ -29,6 +29,8 @@ typedef struct
  * @environment: (array zero-terminated=1): of the caller
  * @leases: (element-type PvLock): the locks that must be held as long as the container lives
  * @pass_fds: (element-type int): inherited fds that the program gets
+ * @terminal: the fd that becomes the program's standard input, output and error, or -1
+ * @wrapped: whether @program is a shell that runs what the user asked for: see pv_interactive_wrap()
  * @program: (array zero-terminated=1): the program and its arguments
  * @terminate_ms, @terminate_idle_ms: how long what the program leaves may take to end, and how long
  *  it may stay before; a negative @terminate_ms: it is left alone
@@ -47,6 +49,8 @@ typedef struct
   char **environment;
   GPtrArray *leases;
   GArray *pass_fds;
+  int terminal;
+  gboolean wrapped;
   char **program;
   int terminate_ms;
   int terminate_idle_ms;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -62,4 +63,21 @@ pv_protocol_list_signals (sigset_t *set)
   sigemptyset (set);
   for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
     sigaddset (set, numbers[i]);
+}
+
+static inline bool
+pv_protocol_asks_to_end (int number)
+{
+  return number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM;
+}
+
+/* Whether a signal that comes before the program runs ends the launch: the program would not have
+ * ignored it. */
+static inline bool
+pv_protocol_ends_start (int number)
+{
+  struct sigaction action;
+
+  return pv_protocol_asks_to_end (number) && sigaction (number, NULL, &action) == 0
+         && action.sa_handler != SIG_IGN;
 }

@@ -113,12 +113,14 @@ add_environment (GString *command, char **environment)
  * @bwrap: (type filename): bubblewrap
  * @environment: (array zero-terminated=1): of the caller
  * @program: (array zero-terminated=1): the program and its arguments
+ * @on_tty: whether they are to run in the controlling terminal
  *
  * Returns: (transfer full): a command for sh(1) that makes the same container, without locks and
  *  supervision; files' contents are here-documents on numbered fds
  */
 char *
-pv_shell_command (const PvPlan *plan, const char *bwrap, char **environment, char **program)
+pv_shell_command (const PvPlan *plan, const char *bwrap, char **environment, char **program,
+                  gboolean on_tty)
 {
   g_autoptr (GString) command = g_string_new ("");
   g_autoptr (GString) documents = g_string_new ("");
@@ -141,6 +143,8 @@ pv_shell_command (const PvPlan *plan, const char *bwrap, char **environment, cha
       g_string_append_printf (command, " %s", quoted);
     }
 
+  if (on_tty)
+    g_string_append (command, " </dev/tty >/dev/tty 2>/dev/tty");
   for (guint i = 0; i < files->len; i++)
     {
       if (fds[i] >= 0)

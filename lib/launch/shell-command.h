@@ -5,4 +5,5 @@
 
 #include "plan/plan.h"
 
-char *pv_shell_command (const PvPlan *plan, const char *bwrap, char **environment, char **program);
+char *pv_shell_command (const PvPlan *plan, const char *bwrap, char **environment, char **program,
+                        gboolean on_tty);

@@ -5,16 +5,14 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "host/bwrap-failure.h"
+#include "launch/await.h"
 #include "launch/namespace.h"
 #include "launch/protocol.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,15 +92,6 @@ pv_start_bwrap (const PvLaunchInput *input, const PvFdSet *set, char **argv, con
   return -1;
 }
 
-static int
-reap (pid_t bwrap)
-{
-  int status = 0;
-
-  TEMP_FAILURE_RETRY (waitpid (bwrap, &status, 0));
-  return status;
-}
-
 /* Bubblewrap has ended before anything of ours ran inside. */
 static gboolean
 set_bwrap_failed (const PvFdSet *set, int wait_status, int *ret_status, GError **error)
@@ -143,10 +132,19 @@ set_replaced (const PvPlan *plan, int which, GError **error)
   return pv_error_set (error, PV_ERROR_FAILED, "Cannot start the container: invalid message");
 }
 
-static gboolean
-was_there (char **before, const char *pid)
+/**
+ * pv_start_is_ours:
+ * @text: the pid of a child of this process
+ *
+ * Returns: whether the launch has made it, and it is not bubblewrap
+ */
+gboolean
+pv_start_is_ours (const PvStarted *started, const char *text)
 {
-  return before != NULL && g_strv_contains ((const char *const *) before, pid);
+  pid_t pid = (pid_t) g_ascii_strtoll (text, NULL, 10);
+
+  return pid > 0 && pid != started->bwrap
+         && !g_strv_contains ((const char *const *) started->before, text);
 }
 
 /**
@@ -185,7 +183,7 @@ pv_start_end_orphans (const PvStarted *started)
         {
           pid_t pid = (pid_t) g_ascii_strtoll (pids[i], NULL, 10);
 
-          if (pid <= 0 || pid == started->bwrap || was_there (started->before, pids[i]))
+          if (!pv_start_is_ours (started, pids[i]))
             continue;
           found = TRUE;
           kill (pid, SIGKILL);
@@ -194,85 +192,15 @@ pv_start_end_orphans (const PvStarted *started)
     }
 }
 
-static gboolean
-was_killed (pid_t bwrap)
+/* Where bubblewrap was killed, what it would have waited for has come to this process. */
+static int
+reap (const PvStarted *started)
 {
-  siginfo_t info = { .si_pid = 0 };
+  int status = 0;
 
-  return waitid (P_PID, (id_t) bwrap, &info, WEXITED | WNOHANG | WNOWAIT) == 0
-         && info.si_pid == bwrap && info.si_code != CLD_EXITED;
-}
-
-/* Also what the terminal sent to the whole process group: the program was not yet there, or has it
- * twice, which is better than never.  Returns: %FALSE if there is no signal */
-static gboolean
-pass_on (int link, pid_t bwrap, int signals)
-{
-  struct signalfd_siginfo info;
-  PvMessage message = { .kind = PV_MESSAGE_SIGNAL };
-
-  if (TEMP_FAILURE_RETRY (read (signals, &info, sizeof info)) != (ssize_t) sizeof info)
-    return FALSE;
-  if (info.ssi_signo == SIGCHLD)
-    return TRUE;
-  message.value = (int32_t) info.ssi_signo;
-  TEMP_FAILURE_RETRY (send (link, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT));
-  /* It may be stuck, on a mount that does not answer. */
-  if (bwrap <= 0)
-    return TRUE;
-  if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT
-      || info.ssi_signo == SIGHUP)
-    kill (bwrap, (int) info.ssi_signo);
-  return TRUE;
-}
-
-/* Returns: what recvmsg(2) says */
-static ssize_t
-receive (int link, PvMessage *ret_message, pid_t *ret_sender)
-{
-  union
-  {
-    struct cmsghdr header;
-    char space[CMSG_SPACE (sizeof (struct ucred))];
-  } control;
-  struct iovec data = { .iov_base = ret_message, .iov_len = sizeof *ret_message };
-  struct msghdr received = {
-    .msg_iov = &data,
-    .msg_iovlen = 1,
-    .msg_control = &control,
-    .msg_controllen = sizeof control,
-  };
-  ssize_t got = TEMP_FAILURE_RETRY (recvmsg (link, &received, MSG_CMSG_CLOEXEC));
-  const struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR (&received) : NULL;
-
-  *ret_sender = 0;
-  if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS)
-    *ret_sender = ((const struct ucred *) (const void *) CMSG_DATA (header))->pid;
-  return got;
-}
-
-/* Waits for the next message, and passes signals on meanwhile.
- * Returns: what recvmsg(2) says; 0: all who had the other end have gone */
-static ssize_t
-wait_for_message (int link, const PvStarted *started, int signals, PvMessage *ret_message,
-                  pid_t *ret_sender)
-{
-  for (;;)
-    {
-      struct pollfd fds[] = {
-        { .fd = link, .events = POLLIN },
-        { .fd = signals, .events = POLLIN },
-      };
-
-      if (TEMP_FAILURE_RETRY (poll (fds, G_N_ELEMENTS (fds), -1)) < 0)
-        return -1;
-      if (fds[0].revents != 0)
-        return receive (link, ret_message, ret_sender);
-      pass_on (link, started->bwrap, signals);
-      /* Nobody is there who could still start the program, and no message is on its way. */
-      if (was_killed (started->bwrap) && poll (fds, 1, 0) == 0)
-        pv_start_end_orphans (started);
-    }
+  TEMP_FAILURE_RETRY (waitpid (started->bwrap, &status, 0));
+  pv_start_end_orphans (started);
+  return status;
 }
 
 /**
@@ -281,7 +209,7 @@ wait_for_message (int link, const PvStarted *started, int signals, PvMessage *re
  * @started: (inout): bubblewrap; it is waited for unless the program runs; the others are learned
  * @signals: a signalfd of what is passed on, and SIGCHLD
  * @ret_status: (out): -1: the program runs; else the exit status: it does not, and the supervisor
- *  inside has said why, or a signal ended bubblewrap
+ *  inside has said why, or a signal has ended the launch
  *
  * Waits until the program runs, or cannot run.
  *
@@ -291,31 +219,27 @@ gboolean
 pv_start_wait (const PvLaunchInput *input, PvFdSet *set, PvStarted *started, int signals,
                int *ret_status, GError **error)
 {
-  int link = set->link_outside;
   PvMessage message;
-  pid_t sender;
-  ssize_t got;
+  int ended_by = 0;
+  int wait_status;
 
   /* Or its end would not be seen. */
   pv_fd_clear (&set->link_inside);
-  while ((got = wait_for_message (link, started, signals, &message, &sender)) == sizeof message
-         && message.kind == PV_MESSAGE_STARTING)
-    started->program = sender;
-
   *ret_status = -1;
-  if (got == (ssize_t) sizeof message && message.kind == PV_MESSAGE_STARTED)
+  if (pv_await_message (set->link_outside, started, signals, &message, &ended_by))
     {
-      started->inside = sender;
-      while (pass_on (link, 0, signals))
-        ;
+      if (message.kind == PV_MESSAGE_STARTED)
+        return TRUE;
+      reap (started);
+      if (message.kind == PV_MESSAGE_REPLACED)
+        return set_replaced (input->plan, message.value, error);
+      *ret_status = message.value;
       return TRUE;
     }
 
-  if (got != (ssize_t) sizeof message)
-    return set_bwrap_failed (set, reap (started->bwrap), ret_status, error);
-  reap (started->bwrap);
-  if (message.kind == PV_MESSAGE_REPLACED)
-    return set_replaced (input->plan, message.value, error);
-  *ret_status = message.value;
+  wait_status = reap (started);
+  if (ended_by == 0)
+    return set_bwrap_failed (set, wait_status, ret_status, error);
+  *ret_status = STATUS_SIGNAL_BASE + ended_by;
   return TRUE;
 }

@@ -27,4 +27,5 @@ pid_t pv_start_bwrap (const PvLaunchInput *input, const PvFdSet *set, char **arg
 gboolean pv_start_wait (const PvLaunchInput *input, PvFdSet *set, PvStarted *started, int signals,
                         int *ret_status, GError **error);
 char **pv_start_list_children (void);
+gboolean pv_start_is_ours (const PvStarted *started, const char *text);
 void pv_start_end_orphans (const PvStarted *started);

@@ -22,6 +22,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 import unittest
 
@@ -111,9 +112,10 @@ def list_processes():
                 yield int(name), text.rpartition(")")[2].split()
 
 
-def list_descendants(pid):
-    """The pids of all that live below @pid."""
-    parents = {child: int(fields[1]) for child, fields in list_processes() if fields[0] != "Z"}
+def list_descendants(pid, zombies=False):
+    """The pids of all that live below @pid; with @zombies, also of what nobody has waited for."""
+    parents = {child: int(fields[1]) for child, fields in list_processes()
+               if zombies or fields[0] != "Z"}
     found = [pid]
     for ancestor in found:
         found += [child for child, parent in parents.items() if parent == ancestor]
@@ -145,6 +147,13 @@ def kill(pid):
         select.select([fd], [], [])
     finally:
         os.close(fd)
+
+
+def wait_until(condition):
+    """Asks again and again until @condition is met; returns what it returned."""
+    while not (answer := condition()):
+        time.sleep(0.005)
+    return answer
 
 
 def is_root():
@@ -255,6 +264,18 @@ class Case(unittest.TestCase):
             while os.waitpid(-1, os.WNOHANG)[0] != 0:
                 pass
 
+    @staticmethod
+    def wait_for_children():
+        """Also for what has come to this process because it has lost its parents."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+
+    def assert_nothing_left(self):
+        """Neither a process nor what nobody has waited for."""
+        left = list_descendants(os.getpid(), zombies=True)
+        self.assertEqual([describe_process(pid) for pid in left], [])
+
     def check_locks(self):
         left = [str(path) for path in self.runtimes if path.exists() and is_locked(path)]
         self.assertEqual(left, [], "locks are left")
@@ -362,6 +383,40 @@ class SurroundingsCase(Case):
         """0, or the number of the error."""
         answer = self.probe("write", path, options=options, **others).strip()
         return 0 if answer == "written" else int(answer)
+
+
+class LockCase(Case):
+    """A test of the lock of a runtime, as who wants the exclusive one sees it."""
+
+    def setUp(self):
+        super().setUp()
+        self.files = self.make_runtime()
+        self.ref = self.files / ".ref"
+
+    def assert_held(self, ref=None):
+        """Exclusive is refused, whoever asks; shared is granted."""
+        ref = ref or self.ref
+        for command in (fcntl.F_OFD_SETLK, fcntl.F_SETLK):
+            self.assertFalse(try_lock(ref, fcntl.F_WRLCK, command), f"{ref} is not locked")
+            self.assertTrue(try_lock(ref, fcntl.F_RDLCK, command), f"{ref} is not locked shared")
+
+    def assert_still_held(self, ref=None, seconds=0.15):
+        """All the time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.assert_held(ref)
+
+    def assert_free(self, ref=None):
+        """Exclusive is granted at once."""
+        ref = ref or self.ref
+        for command in (fcntl.F_OFD_SETLK, fcntl.F_SETLK):
+            self.assertTrue(try_lock(ref, fcntl.F_WRLCK, command), f"{ref} is locked")
+
+
+class WithoutOfd:
+    """The same with the locks of kernels before 3.15."""
+
+    extra_environment = {"PV_LAUNCH_TEST_NO_OFD": "1"}
 
 
 class TapResult(unittest.TestResult):

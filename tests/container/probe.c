@@ -7,9 +7,18 @@
  *   probe [--wait] stat FILE     device:inode
  *   probe [--wait] lease         device:inode of /usr/.ref, then its fds as above
  *   probe [--wait] unlock        unlocks every fd above 2
+ *   probe [--wait] close         closes every fd above 2
+ *   probe [--wait] convert       tries to lock every fd above 2 exclusively, the same with a lock
+ *                                of its own, and that shared: the error's number or 0, one a line
  *   probe [--wait] lock FILE     tries a shared, then an exclusive lock without waiting: yes or no
- *   probe orphan                 leaves a child that keeps only standard input, until its end, and
+ *   probe orphan [STATUS]        leaves a child that keeps only standard input, until its end, and
  *                                ends with status 5; the child says "ready" after that
+ *   probe subreaper [STATUS]     the same with a grandchild, which is this process's orphan first
+ *   probe [--wait] background KEPT MS STATUS   leaves a grandchild in a session of its own, for so
+ *                                long; it keeps nothing, or with KEPT = lease the fds above 2
+ *   probe [--wait] many COUNT    leaves so many grandchildren, which end at once
+ *   probe [--wait] stop          stops its parent
+ *   probe [--wait] ignore COMMAND [ARG…]   ignores SIGTERM, and does that
  *   probe [--wait] connect PATH  connects to a socket
  *   probe [--wait] write FILE    writes into it, or creates it; else prints the error's number
  *   probe exit STATUS, probe signal NUMBER
@@ -24,9 +33,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int
@@ -89,6 +101,30 @@ unlock_fd (int fd)
     return;
   fcntl (fd, F_OFD_SETLK, &whole_file);
   fcntl (fd, F_SETLK, &whole_file);
+}
+
+static void
+close_fd (int fd)
+{
+  if (fd > 2)
+    close (fd);
+}
+
+static void
+convert_fd (int fd)
+{
+  static const struct
+  {
+    int command;
+    short type;
+  } tries[] = { { F_OFD_SETLK, F_WRLCK }, { F_SETLK, F_WRLCK }, { F_SETLK, F_RDLCK } };
+
+  for (unsigned i = 0; i < sizeof tries / sizeof tries[0] && fd > 2; i++)
+    {
+      struct flock whole_file = { .l_type = tries[i].type, .l_whence = SEEK_SET };
+
+      printf ("%d\n", fcntl (fd, tries[i].command, &whole_file) < 0 ? errno : 0);
+    }
 }
 
 static int
@@ -171,17 +207,30 @@ wait_for_end_of_input (void)
     ;
 }
 
+/* Returns: 0 in the child, in @generations forks' distance, 1 in this process; -1 */
 static int
-leave_orphan (void)
+leave_child (int generations)
+{
+  pid_t pid = fork ();
+
+  if (pid == 0 && generations > 1 && (pid = fork ()) != 0)
+    _exit (pid < 0);
+  if (pid > 0 && generations > 1)
+    waitpid (pid, NULL, 0);
+  return pid > 0 ? 1 : (int) pid;
+}
+
+static int
+leave_orphan (const char *status, int generations)
 {
   int life[2];
   char byte;
-  pid_t pid;
+  int place;
 
-  if (pipe (life) < 0 || (pid = fork ()) < 0)
+  if (pipe (life) < 0 || (place = leave_child (generations)) < 0)
     return fail ("fork");
-  if (pid > 0)
-    return 5;
+  if (place > 0)
+    return status[0] != '\0' ? atoi (status) : 5;
   setsid ();
   close (life[1]);
   if (read (life[0], &byte, 1) != 0 || write (STDOUT_FILENO, "ready\n", 6) != 6)
@@ -189,6 +238,48 @@ leave_orphan (void)
   close_range (1, ~0U, 0);
   wait_for_end_of_input ();
   _exit (0);
+}
+
+static int
+leave_subreaper_orphan (const char *status)
+{
+  if (prctl (PR_SET_CHILD_SUBREAPER, 1) < 0)
+    return fail ("prctl");
+  return leave_orphan (status, 2);
+}
+
+static int
+leave_background (int argc, char **argv)
+{
+  bool keeps_lease = argc > 1 && strcmp (argv[1], "lease") == 0;
+  long ms = argc > 2 ? atol (argv[2]) : 0;
+  struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
+  int place = leave_child (2);
+
+  if (place < 0)
+    return fail ("fork");
+  if (place > 0)
+    return argc > 3 ? atoi (argv[3]) : 0;
+  setsid ();
+  close_range (0, keeps_lease ? 2 : ~0U, 0);
+  while (nanosleep (&left, &left) < 0)
+    ;
+  _exit (0);
+}
+
+static int
+leave_many (int count)
+{
+  for (int i = 0; i < count; i++)
+    {
+      int place = leave_child (2);
+
+      if (place == 0)
+        _exit (0);
+      if (place < 0)
+        return fail ("fork");
+    }
+  return 0;
 }
 
 static int
@@ -209,6 +300,10 @@ run (int argc, char **argv)
     return print_inode ("/usr/.ref") == 0 ? for_each_fd (print_fd) : 1;
   if (strcmp (command, "unlock") == 0)
     return for_each_fd (unlock_fd);
+  if (strcmp (command, "close") == 0)
+    return for_each_fd (close_fd);
+  if (strcmp (command, "convert") == 0)
+    return for_each_fd (convert_fd);
   if (strcmp (command, "lock") == 0)
     return print_locks (argument);
   if (strcmp (command, "connect") == 0)
@@ -216,7 +311,17 @@ run (int argc, char **argv)
   if (strcmp (command, "write") == 0)
     return write_to (argument);
   if (strcmp (command, "orphan") == 0)
-    return leave_orphan ();
+    return leave_orphan (argument, 1);
+  if (strcmp (command, "subreaper") == 0)
+    return leave_subreaper_orphan (argument);
+  if (strcmp (command, "background") == 0)
+    return leave_background (argc, argv);
+  if (strcmp (command, "many") == 0)
+    return leave_many (atoi (argument));
+  if (strcmp (command, "stop") == 0)
+    return kill (getppid (), SIGSTOP) == 0 ? 0 : fail ("kill");
+  if (strcmp (command, "ignore") == 0 && signal (SIGTERM, SIG_IGN) != SIG_ERR)
+    return argc > 1 ? run (argc - 1, argv + 1) : 0;
   if (strcmp (command, "exit") == 0)
     return atoi (argument);
   if (strcmp (command, "signal") == 0)

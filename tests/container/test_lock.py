@@ -2,40 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The lease on a runtime, as a program outside sees it that wants the exclusive lock."""
 
-import contextlib
 import fcntl
 import os
 import shutil
-import signal
 import time
 
 import harness
 
-EXCLUSIVE = fcntl.F_WRLCK
-SHARED = fcntl.F_RDLCK
 
-
-class LockCase(harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.files = self.make_runtime()
-        self.ref = self.files / ".ref"
-
-    def assert_held(self, ref=None):
-        """Exclusive is refused, whoever asks; shared is granted."""
-        ref = ref or self.ref
-        for command in (fcntl.F_OFD_SETLK, fcntl.F_SETLK):
-            self.assertFalse(harness.try_lock(ref, EXCLUSIVE, command), f"{ref} is not locked")
-            self.assertTrue(harness.try_lock(ref, SHARED, command), f"{ref} is not locked shared")
-
-    def assert_free(self, ref=None):
-        """Exclusive is granted at once."""
-        ref = ref or self.ref
-        for command in (fcntl.F_OFD_SETLK, fcntl.F_SETLK):
-            self.assertTrue(harness.try_lock(ref, EXCLUSIVE, command), f"{ref} is locked")
-
-
-class HoldTest(LockCase):
+class HoldTest(harness.LockCase):
     def test_held_while_it_runs(self):
         for arguments in ([], ["--unshare-pid"]):
             process = self.start_waiting("--runtime=scout/files", *arguments)
@@ -81,58 +56,6 @@ class HoldTest(LockCase):
             self.assert_works(self.finish(process))
         self.assert_free()
 
-    def test_held_until_the_last_process_has_gone(self):
-        for arguments in ([], ["--unshare-pid"]):
-            process = self.start("--runtime=scout", *arguments, "--", "probe", "orphan")
-            self.read_until(process, b"ready\n")
-            self.assert_held()
-            self.assertIsNone(process.poll())
-            result = self.finish(process)
-            self.assertEqual((result.status, result.err), (5, ""))
-            self.assert_free()
-
-    def test_unlock_by_the_program(self):
-        process = self.start_waiting("--runtime=scout", probe=["unlock"])
-        self.assert_held()
-        self.assert_works(self.finish(process))
-        self.assert_free()
-
-    def kill_one(self, which, arguments=()):
-        # Nobody has it any more when pv-launch knows that the program runs, and is the supervisor.
-        receiving, sending = os.pipe()
-        process = self.start_waiting("--runtime=scout", *arguments, probe=["unlock"],
-                                     pass_fds=[sending])
-        os.close(sending)
-        self.assertEqual(os.read(receiving, 1), b"")
-        os.close(receiving)
-        harness.kill(harness.find_supervisors(process.pid)[which])
-        return process
-
-    def test_supervisor_outside_killed(self):
-        process = self.kill_one(0)
-        process.wait()
-        self.assert_held()
-        process.stdin.close()
-        self.wait_for_children()
-        self.assert_free()
-
-    def test_supervisor_inside_killed(self):
-        process = self.kill_one(1)
-        self.assert_held()
-        self.assertEqual(self.finish(process).status, 0, "the program's own status")
-        self.assert_free()
-
-    def test_supervisor_inside_killed_pid_namespace(self):
-        process = self.kill_one(1, ["--unshare-pid"])
-        self.assertEqual(process.wait(), 128 + signal.SIGKILL)
-        self.assert_free()
-
-    def wait_for_children(self):
-        """What lost its parent comes to this process."""
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                os.waitpid(-1, 0)
-
     def test_debian11(self):
         ref = self.get_runtime("debian11") / ".ref"
         # Others may use it at the same time: only what it adds can be seen.
@@ -160,7 +83,7 @@ class HoldTest(LockCase):
         self.assert_free(ref)
 
 
-class WaitTest(LockCase):
+class WaitTest(harness.LockCase):
     def test_timeout(self):
         with harness.hold_exclusive(self.ref):
             result = self.run_launch("--runtime=scout", "--lock-timeout=0.3", "--", "probe")
@@ -219,7 +142,7 @@ class WaitTest(LockCase):
                 self.assert_works(self.finish(process))
 
 
-class WindowTest(LockCase):
+class WindowTest(harness.LockCase):
     """Something is changed at the worst moment, for which pv-launch waits."""
 
     def open_pipe(self):
@@ -352,7 +275,7 @@ class WindowTest(LockCase):
         self.assert_leads_to(process, self.ref, None)
 
 
-class ForeignTest(LockCase):
+class ForeignTest(harness.LockCase):
     """Runtimes to which the user cannot write."""
 
     def setUp(self):
@@ -431,27 +354,19 @@ class ForeignTest(LockCase):
         self.assertEqual(len(result.lines), 2)
 
 
-class WithoutOfd:
-    """The same with the locks of kernels before 3.15."""
-
-    extra_environment = {"PV_LAUNCH_TEST_NO_OFD": "1"}
-
-
-class HoldWithoutOfdTest(WithoutOfd, HoldTest):
-    # Such a lock belongs to the process, and closing any fd of the file loses it: what the program
-    # does with its own fds cannot touch that; a killed supervisor leaves the other's.
+class HoldWithoutOfdTest(harness.WithoutOfd, HoldTest):
     pass
 
 
-class WaitWithoutOfdTest(WithoutOfd, WaitTest):
+class WaitWithoutOfdTest(harness.WithoutOfd, WaitTest):
     pass
 
 
-class WindowWithoutOfdTest(WithoutOfd, WindowTest):
+class WindowWithoutOfdTest(harness.WithoutOfd, WindowTest):
     pass
 
 
-class ForeignWithoutOfdTest(WithoutOfd, ForeignTest):
+class ForeignWithoutOfdTest(harness.WithoutOfd, ForeignTest):
     pass
 
 

@@ -6,6 +6,7 @@ they need."""
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import harness
@@ -148,10 +149,9 @@ class DescriptorsTest(harness.Case):
 
 
 class PrivilegesTest(harness.Case):
-    def assert_none(self, *arguments):
-        result = self.run_launch(*arguments, "cat", "/proc/self/status")
-        self.assert_works(result)
-        status = dict(line.split(":\t", 1) for line in result.text.splitlines())
+    def assert_none(self, text):
+        """@text: as in /proc/PID/status."""
+        status = dict(line.split(":\t", 1) for line in text.splitlines())
         # Bubblewrap leaves uid 0 its bounding set; with no_new_privs nothing can come of it.
         bounding = [] if os.geteuid() == 0 else ["CapBnd"]
         for name in ["CapInh", "CapPrm", "CapEff", "CapAmb", *bounding]:
@@ -160,17 +160,64 @@ class PrivilegesTest(harness.Case):
         self.assertEqual(status["Uid"].split(), [str(os.getuid())] * 4)
         self.assertEqual(status["Gid"].split(), [str(os.getgid())] * 4)
 
-    def test_no_capabilities(self):
+    def assert_program_has_none(self, *arguments, command=("cat", "/proc/self/status")):
+        result = self.run_launch(*arguments, *command)
+        self.assert_works(result)
+        self.assert_none(result.text)
+
+    def test_options(self):
         self.make_runtime()
+        other = self.work / "other"
+        other.mkdir()
         for arguments in ([], ["--unshare-pid"], ["--unshare-net"], ["--unshare-home"],
-                          ["--unshare-pid", "--unshare-net"]):
+                          ["--share-home"], [f"--home={other}"],
+                          ["--unshare-pid", "--unshare-net", "--unshare-home"]):
             with self.subTest(arguments):
-                self.assert_none("--runtime=scout", *arguments, "--", "probe")
-                self.assert_none(*arguments, "--")
+                self.assert_program_has_none("--runtime=scout", *arguments, "--", "probe")
+                self.assert_program_has_none(*arguments, "--")
 
     def test_runtimes(self):
-        for name in ("debian11", "debian11-root"):
-            self.assert_none(f"--runtime={self.get_runtime(name)}", "--")
+        for name in ("debian11", "debian11-root", "minimal"):
+            for arguments in ([], ["--unshare-pid"]):
+                with self.subTest((name, arguments)):
+                    self.assert_program_has_none(f"--runtime={self.get_runtime(name)}",
+                                                 *arguments, "--")
+
+    def test_script(self):
+        """Without #!, the supervisor starts the shell."""
+        script = self.work / "script"
+        script.write_text("cat /proc/self/status\n")
+        script.chmod(0o755)
+        for arguments in ([], ["--unshare-pid"]):
+            self.assert_program_has_none(f"--runtime={self.get_runtime('minimal')}", *arguments,
+                                         "--", command=["./script"])
+
+    def assert_processes_have_none(self, pids):
+        for pid in pids:
+            self.assert_none(pathlib.Path(f"/proc/{pid}/status").read_text())
+
+    def test_all_processes(self):
+        """Also the supervisor inside, and what the program leaves when that one is killed."""
+        self.make_runtime()
+        for arguments in ([], ["--unshare-pid"]):
+            process = self.start_waiting("--runtime=scout", *arguments,
+                                         probe=["background", "nothing", "100000"])
+            outside, inside = harness.find_supervisors(process.pid)
+            children = harness.list_descendants(inside)
+            self.assertEqual(len(children), 2)
+            self.assert_processes_have_none([inside, *children])
+            harness.kill(inside)
+            if not arguments:
+                self.assertEqual(sorted(harness.list_descendants(outside)), sorted(children))
+                self.assert_processes_have_none(children)
+                for pid in children:
+                    harness.kill(pid)
+            self.assertEqual(process.wait(), 128 + signal.SIGKILL)
+            self.assert_nothing_left()
+
+
+class PrivilegesWithoutOfdTest(harness.WithoutOfd, PrivilegesTest):
+    pass
 
 
 class LackingTest(harness.Case):

@@ -40,6 +40,7 @@ fill (const PvFixture *fixture, PvLaunchInput *input)
   input->plan = plan;
   input->leases = g_ptr_array_new_with_free_func (release);
   input->pass_fds = g_array_new (FALSE, FALSE, sizeof (int));
+  input->terminal = -1;
   g_ptr_array_add (input->leases, lock);
 }
 
@@ -91,6 +92,27 @@ test_leases (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 }
 
 static void
+test_terminal (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *path = pv_fixture_path (fixture, ".ref");
+  PvLaunchInput input = { .supervise = path };
+  pv_autofd terminal = open ("/dev/null", O_RDWR | O_CLOEXEC);
+
+  for (int i = 0; i < 2; i++)
+    {
+      g_autoptr (PvFdSet) set = NULL;
+
+      fill (fixture, &input);
+      input.terminal = i == 0 ? -1 : terminal;
+      set = pv_fd_set_new (&input, NULL);
+      g_assert_nonnull (set);
+      g_assert_cmpint (is_inherited (set, terminal), ==, i == 1);
+      g_assert_false (is_inherited (set, -1));
+      clear (&input);
+    }
+}
+
+static void
 test_strings (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   g_autofree char *path = pv_fixture_path (fixture, ".ref");
@@ -133,6 +155,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   pv_fixture_add ("/fd-set/leases", test_leases);
+  pv_fixture_add ("/fd-set/terminal", test_terminal);
   pv_fixture_add ("/fd-set/strings", test_strings);
   pv_fixture_add ("/fd-set/no-supervisor", test_no_supervisor);
   return g_test_run ();

@@ -114,6 +114,38 @@ test_bind_mount (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   in_namespaces (bind_mount, fixture);
 }
 
+/* 19: what has a tree mounted does not keep it: only the lock says that it is in use. */
+static int
+deleted_below (gconstpointer data)
+{
+  const PvFixture *fixture = data;
+  static const char *const made[] = { "low/.ref", "low/libc", "m/", NULL };
+  g_autofree char *low = pv_fixture_path (fixture, "low");
+  g_autofree char *merged = pv_fixture_path (fixture, "m");
+  g_autofree char *below = pv_fixture_path (fixture, "low/libc");
+  g_autofree char *below_ref = pv_fixture_path (fixture, "low/.ref");
+  g_autofree char *through = pv_fixture_path (fixture, "m/libc");
+  int status = 0;
+
+  pv_fixture_make (fixture, made);
+  if (mount (low, merged, NULL, MS_BIND, NULL) < 0)
+    return SKIPPED;
+  if (access (through, F_OK) < 0)
+    status = 1;
+  else if (unlink (below) < 0 || unlink (below_ref) < 0 || rmdir (low) < 0)
+    status = 2;
+  else if (access (through, F_OK) == 0 || errno != ENOENT)
+    status = 3;
+  umount (merged);
+  return status;
+}
+
+static void
+test_deleted_below (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  in_namespaces (deleted_below, fixture);
+}
+
 /* 5: a lock fd goes through bubblewrap, whose own monitor closes it: the program alone holds it. */
 static void
 pass_through_bwrap (const PvFixture *fixture, const char *bwrap, const char *option)
@@ -221,6 +253,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   pv_fixture_add ("/lock-mounts/overlay", test_overlay);
   pv_fixture_add ("/lock-mounts/bind-mount", test_bind_mount);
+  pv_fixture_add ("/lock-mounts/deleted-below", test_deleted_below);
   pv_fixture_add ("/lock-mounts/through-bwrap", test_through_bwrap);
   pv_fixture_add ("/lock-mounts/read-only", test_read_only);
   return g_test_run ();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
+#include "base/fd.h"
 #include "fixture.h"
 #include "option-table.h"
 #include "options.h"
@@ -46,6 +47,7 @@ test_defaults (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSE
   g_assert_null (options->runtime_base);
   g_assert_cmpint (options->lock_timeout_ms, ==, 30 * 1000);
   g_assert_cmpint (options->lock_on_remote, ==, PV_REMOTE_WARN);
+  g_assert_cmpint (options->status_fd, ==, -1);
   g_assert_cmpint (options->home_kind, ==, PV_HOME_SHARED);
   g_assert_true (options->share_pid);
   g_assert_true (options->share_net);
@@ -121,6 +123,49 @@ test_switches (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSE
 }
 
 static void
+test_interactive (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct
+  {
+    const char *line, *environment;
+    PvTerminal terminal;
+    const char *shell;
+  } rows[] = {
+    { "x", "", PV_TERMINAL_NONE, NULL },
+    { "--shell=none|x", "", PV_TERMINAL_NONE, NULL },
+    { "--terminal=auto|x", "", PV_TERMINAL_NONE, NULL },
+    { "--terminal=none|x", "", PV_TERMINAL_NONE, NULL },
+    { "--terminal=tty|x", "", PV_TERMINAL_TTY, NULL },
+    { "--terminal=xterm|x", "", PV_TERMINAL_XTERM, "none" },
+    { "--shell=after|x", "", PV_TERMINAL_XTERM, "after" },
+    { "--shell=fail|--terminal=auto|x", "", PV_TERMINAL_XTERM, "fail" },
+    { "--shell=instead|--terminal=tty|x", "", PV_TERMINAL_TTY, "instead" },
+    { "x", "PV_LAUNCH_SHELL=after|PV_LAUNCH_TERMINAL=tty", PV_TERMINAL_TTY, "after" },
+    { "x", "PRESSURE_VESSEL_SHELL=fail|PRESSURE_VESSEL_TERMINAL=xterm", PV_TERMINAL_XTERM, "fail" },
+    { "--shell=none|x", "PV_LAUNCH_SHELL=after", PV_TERMINAL_NONE, NULL },
+    { "--batch|x", "PV_LAUNCH_SHELL=after|PV_LAUNCH_TERMINAL=tty", PV_TERMINAL_NONE, NULL },
+    { "--shell=after|--batch|--terminal=tty|x", "", PV_TERMINAL_NONE, NULL },
+    { "--shell=after|--terminal=none|x", "PV_LAUNCH_BATCH=1", PV_TERMINAL_NONE, NULL },
+    { "--shell=after|x", "PRESSURE_VESSEL_BATCH=1", PV_TERMINAL_NONE, NULL },
+    { "--terminal=tty|x", "PV_LAUNCH_BATCH=0", PV_TERMINAL_TTY, NULL },
+    { "--test", "PV_LAUNCH_SHELL=after", PV_TERMINAL_NONE, NULL },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (PvOptions) options = parse (rows[i].line, rows[i].environment, &error);
+
+      g_test_message ("row %zu", i);
+      g_assert_no_error (error);
+      g_assert_cmpint (options->terminal, ==, rows[i].terminal);
+      g_assert_cmpint (strcmp (options->program[0], "/bin/sh") == 0, ==, rows[i].shell != NULL);
+      if (rows[i].shell != NULL)
+        g_assert_true (g_strv_contains ((const char *const *) options->program, rows[i].shell));
+    }
+}
+
+static void
 test_actions (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
 {
   static const struct
@@ -192,6 +237,74 @@ test_pass_fd (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   g_assert_cmpint (g_array_index (options->pass_fds, int, 0), ==, fixture->dir_fd);
 }
 
+static void
+test_status_fd (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+  int flags[] = { O_RDONLY, O_RDONLY | O_PATH, O_WRONLY, O_RDWR };
+
+  pv_fixture_write (fixture, "file", "");
+  for (gsize i = 0; i < G_N_ELEMENTS (flags); i++)
+    {
+      pv_autofd fd = openat (fixture->dir_fd, "file", flags[i] | O_CLOEXEC);
+      g_autofree char *word = g_strdup_printf ("--status-fd=%d", fd);
+      g_autofree char *line = g_strconcat (word, "|x", NULL);
+      g_autofree char *variable = g_strdup_printf ("PV_LAUNCH_STATUS_FD=%d", fd);
+      g_autoptr (GError) error = NULL;
+      g_autoptr (PvOptions) options = parse (line, "", &error);
+      g_autoptr (PvOptions) by_variable = parse ("x", variable, NULL);
+
+      g_assert_cmpint (options != NULL, ==, (flags[i] & O_ACCMODE) != O_RDONLY);
+      g_assert_cmpint (by_variable != NULL, ==, options != NULL);
+      if (options != NULL)
+        {
+          g_assert_cmpint (options->status_fd, ==, fd);
+          g_assert_cmpint (by_variable->status_fd, ==, fd);
+          continue;
+        }
+      g_assert_error (error, PV_ERROR, PV_ERROR_USAGE);
+      g_assert_nonnull (strstr (error->message, word));
+      g_assert_nonnull (strstr (error->message, "reading only"));
+    }
+}
+
+/* Seconds as they are said, milliseconds as they are used. */
+static void
+test_ends (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct
+  {
+    const char *line, *environment;
+    int terminate_ms, idle_ms;
+    gboolean with_parent;
+  } rows[] = {
+    { "x", "", -1, 0, FALSE },
+    { "--terminate-timeout=0|x", "", 0, 0, FALSE },
+    { "--terminate-timeout=5|--terminate-idle-timeout=2.5|x", "", 5000, 2500, FALSE },
+    { "--terminate-timeout=.25|x", "", 250, 0, FALSE },
+    { "--terminate-timeout=1000000|x", "", 1000000000, 0, FALSE },
+    { "--terminate-timeout=-1|x", "PV_LAUNCH_TERMINATE_TIMEOUT=5", -1, 0, FALSE },
+    { "--terminate-timeout=-0.001|x", "", -1, 0, FALSE },
+    { "--terminate-timeout=-5000000|x", "", -1, 0, FALSE },
+    { "--terminate-idle-timeout=3|x", "", -1, 3000, FALSE },
+    { "--exit-with-parent|x", "", -1, 0, TRUE },
+    { "x", "PV_LAUNCH_EXIT_WITH_PARENT=1|PRESSURE_VESSEL_TERMINATE_TIMEOUT=7", 7000, 0, TRUE },
+    { "x", "PV_LAUNCH_EXIT_WITH_PARENT=0|PRESSURE_VESSEL_TERMINATE_IDLE_TIMEOUT=4", -1, 4000,
+      FALSE },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (PvOptions) options = parse (rows[i].line, rows[i].environment, &error);
+
+      g_test_message ("%s %s", rows[i].line, rows[i].environment);
+      g_assert_no_error (error);
+      g_assert_cmpint (options->terminate_ms, ==, rows[i].terminate_ms);
+      g_assert_cmpint (options->terminate_idle_ms, ==, rows[i].idle_ms);
+      g_assert_cmpint (options->exit_with_parent, ==, rows[i].with_parent);
+    }
+}
+
 /* Each is a usage error that names the option, and the variable if it came from one. */
 static void
 test_bad (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
@@ -225,12 +338,40 @@ test_bad (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
     { "--pass-fd=-1|x", "", "--pass-fd=-1" },
     { "--pass-fd=987|x", "", "--pass-fd=987" },
     { "--pass-fd=99999999999|x", "", "--pass-fd=99999999999" },
+    { "--status-fd=x|x", "", "--status-fd=x" },
+    { "--status-fd=|x", "", "--status-fd=" },
+    { "--status-fd=-1|x", "", "--status-fd=-1" },
+    { "--status-fd=1x|x", "", "--status-fd=1x" },
+    { "--status-fd=987|x", "", "--status-fd=987" },
+    { "--status-fd=99999999999|x", "", "--status-fd=99999999999" },
+    { "--terminate-timeout=|x", "", "--terminate-timeout=" },
+    { "--terminate-timeout=-|x", "", "--terminate-timeout=-" },
+    { "--terminate-timeout=--1|x", "", "--terminate-timeout=--1" },
+    { "--terminate-timeout=+1|x", "", "--terminate-timeout=+1" },
+    { "--terminate-timeout=1s|x", "", "--terminate-timeout=1s" },
+    { "--terminate-timeout=1.2.3|x", "", "--terminate-timeout=1.2.3" },
+    { "--terminate-timeout=0x10|x", "", "--terminate-timeout=0x10" },
+    { "--terminate-timeout=-nan|x", "", "--terminate-timeout=-nan" },
+    { "--terminate-timeout=-inf|x", "", "--terminate-timeout=-inf" },
+    { "--terminate-timeout=1000001|x", "", "--terminate-timeout=1000001" },
+    { "--terminate-idle-timeout=-1|x", "", "--terminate-idle-timeout=-1" },
+    { "--terminate-idle-timeout=soon|x", "", "--terminate-idle-timeout=soon" },
+    { "--exit-with-parent=1|x", "", "--exit-with-parent" },
     { "--setenv=X|x", "", "--setenv=X" },
     { "--setenv==X|x", "", "--setenv==X" },
     { "--unsetenv=X=Y|x", "", "--unsetenv=X=Y" },
     { "--unsetenv=|x", "", "--unsetenv=" },
+    { "--shell=later|x", "", "none, after, fail, instead" },
+    { "--shell=|x", "", "--shell=" },
+    { "--terminal=vt100|x", "", "auto, none, tty, xterm" },
+    { "--shell=after|--terminal=none|x", "", "--shell=after" },
+    { "--shell=after|--terminal=none|x", "", "--terminal=none" },
+    { "--terminal=none|x", "PV_LAUNCH_SHELL=fail", "(from PV_LAUNCH_SHELL)" },
     { "--test|--only-prepare", "", "--only-prepare" },
     { "x", "PV_LAUNCH_SHARE_PID=yes", "(from PV_LAUNCH_SHARE_PID)" },
+    { "x", "PV_LAUNCH_EXIT_WITH_PARENT=yes", "(from PV_LAUNCH_EXIT_WITH_PARENT)" },
+    { "x", "PV_LAUNCH_STATUS_FD=987", "(from PV_LAUNCH_STATUS_FD)" },
+    { "x", "PV_LAUNCH_TERMINATE_TIMEOUT=x", "(from PV_LAUNCH_TERMINATE_TIMEOUT)" },
     { "x", "PRESSURE_VESSEL_LOCK_TIMEOUT=soon", "(from PRESSURE_VESSEL_LOCK_TIMEOUT)" },
   };
 
@@ -282,9 +423,12 @@ main (int argc, char **argv)
   pv_fixture_add ("/options/defaults", test_defaults);
   pv_fixture_add ("/options/precedence", test_precedence);
   pv_fixture_add ("/options/switches", test_switches);
+  pv_fixture_add ("/options/interactive", test_interactive);
   pv_fixture_add ("/options/actions", test_actions);
   pv_fixture_add ("/options/lists", test_lists);
   pv_fixture_add ("/options/pass-fd", test_pass_fd);
+  pv_fixture_add ("/options/status-fd", test_status_fd);
+  pv_fixture_add ("/options/ends", test_ends);
   pv_fixture_add ("/options/bad", test_bad);
   pv_fixture_add ("/options/table", test_table);
   return g_test_run ();

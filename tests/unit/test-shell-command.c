@@ -47,7 +47,7 @@ run (const PvFixture *fixture, const PvPlan *plan)
 
   pv_fixture_write (fixture, "b'wrap", FAKE_BWRAP);
   g_assert_cmpint (chmod (bwrap, 0755), ==, 0);
-  command = pv_shell_command (plan, bwrap, (char **) environment, (char **) program);
+  command = pv_shell_command (plan, bwrap, (char **) environment, (char **) program, FALSE);
   argv[2] = command;
   g_spawn_sync (NULL, (char **) argv, (char **) environment, G_SPAWN_DEFAULT, NULL, NULL, &output,
                 NULL, &status, &error);

@@ -51,7 +51,7 @@ run_once (const PvOptions *options, const PvReport *report, char **environment, 
   if (pv_options_is_dry_run (options))
     return pv_dry_run_print (options, host, runtime, plan, error);
   if (copy != NULL)
-    overlay = (PvOverlay) { pv_fd_get_path (runtime->fd), runtime->fd, copy->path, copy->fd };
+    overlay = (PvOverlay) { pv_fd_get_path (runtime->fd), runtime->fd, copy->path, copy->fd, copy->parent_fd };
   return pv_step_start (options, report, host, bwrap, plan, copy != NULL ? &overlay : NULL, leases,
                         terminal, ret_status, error);
 }

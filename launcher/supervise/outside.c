@@ -3,8 +3,8 @@
  * supervisor inside, takes its place if it is killed, passes signals on, returns the program's
  * status. */
 #include "supervise/outside.h"
-#include "supervise/cleanup.h"
 #include "supervise/message.h"
+#include "supervise/removal.h"
 #include "supervise/report.h"
 #include "supervise/supervision.h"
 #include "supervise/terminal.h"
@@ -24,8 +24,9 @@
  * @bwrap: bubblewrap, which has nothing left to do
  * @link: the socket to the supervisor inside; -1 once that one has gone
  * @parent: a pidfd of this process's parent, with whom the container is to end; or -1
- * @cleanup: what is to be done at the end; or -1
- * @cleanup_detached: whether nobody waits for that
+ * @copy: the mutable copy that is removed at the end, or NULL
+ * @parent_of_copy: the folder in which it is
+ * @remove_detached: whether nobody waits for that
  * @terminal: whether the program has the controlling terminal
  * @report: where the status is written
  * @reported: whether it has been
@@ -36,8 +37,9 @@ typedef struct
   pid_t bwrap;
   int link;
   int parent;
-  int cleanup;
-  bool cleanup_detached;
+  const char *copy;
+  int parent_of_copy;
+  bool remove_detached;
   bool terminal;
   PvReport report;
   bool reported;
@@ -64,10 +66,12 @@ parse_option (PvOutside *self, const char *option)
     self->report.fd = pv_parse_fd (value);
   else if ((value = pv_option_value (option, "--began=")) != NULL)
     self->report.began = strtoll (value, NULL, 10);
-  else if ((value = pv_option_value (option, "--cleanup=")) != NULL)
-    self->cleanup = pv_parse_fd (value);
-  else if (strcmp (option, "--cleanup-detached") == 0)
-    self->cleanup_detached = true;
+  else if ((value = pv_option_value (option, "--parent-of-copy=")) != NULL)
+    self->parent_of_copy = pv_parse_fd (value);
+  else if ((value = pv_option_value (option, "--copy=")) != NULL)
+    self->copy = value;
+  else if (strcmp (option, "--remove-detached") == 0)
+    self->remove_detached = true;
   else if (strcmp (option, "--wrapped") == 0)
     self->supervision.wrapped = true;
   else if (strcmp (option, "--terminal") == 0)
@@ -224,8 +228,8 @@ get_status (const PvOutside *self)
  * Options: `--bwrap=PID` bubblewrap, `--inside=PID` the supervisor inside, `--program=PID`,
  * `--link=FD` the socket, `--before=PID…` the children that this process had before bubblewrap,
  * `--terminate-timeout=MS`, `--terminate-idle-timeout=MS`, `--parent=FD` a pidfd with whose end the
- * container is to end, `--status=FD` and `--began=NS` for the report, `--cleanup=FD` and
- * `--cleanup-detached`, see pv_cleanup_run(), `--wrapped` and `--terminal` as pv_inside().  Further fds that were inherited are leases, which
+ * container is to end, `--status=FD` and `--began=NS` for the report, `--copy=NAME`,
+ * `--parent-of-copy=FD` and `--remove-detached`, see pv_removal_run(), `--wrapped` and `--terminal` as pv_inside().  Further fds that were inherited are leases, which
  * are held by being open.  All signals that are passed on are blocked, and so is SIGCHLD.
  *
  * Returns: the exit status of the launcher
@@ -237,7 +241,6 @@ pv_outside (int argc, char **argv)
     .supervision = { .status = -1, .escalation = { .terminate_ms = -1 } },
     .link = -1,
     .parent = -1,
-    .cleanup = -1,
     .report = { .fd = -1 },
   };
   sigset_t watched;
@@ -258,7 +261,7 @@ pv_outside (int argc, char **argv)
   report (&self, get_status (&self));
   if (self.terminal)
     pv_terminal_take_back ();
-  if (self.cleanup >= 0)
-    pv_cleanup_run (self.cleanup, self.cleanup_detached);
+  if (self.copy != NULL)
+    pv_removal_run (self.parent_of_copy, self.copy, self.remove_detached);
   return get_status (&self);
 }

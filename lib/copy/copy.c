@@ -27,6 +27,7 @@ pv_copy_free (PvCopy *copy)
     return;
   pv_lock_release (copy->lock);
   pv_fd_clear (&copy->fd);
+  pv_fd_clear (&copy->parent_fd);
   g_free (copy->ref_path);
   g_free (copy->path);
   g_free (copy);
@@ -145,6 +146,7 @@ pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, PvCopyStrateg
   g_autoptr (PvCopy) self = g_new0 (PvCopy, 1);
 
   self->fd = -1;
+  self->parent_fd = fcntl (parent->fd, F_DUPFD_CLOEXEC, 3);
   self->strategy = strategy;
   if (!make_folder (self, parent, error))
     return NULL;

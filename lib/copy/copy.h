@@ -19,6 +19,7 @@ typedef enum
  * PvCopy: a mutable copy, `DIR/tmp-XXXXXX`, that nobody removes while this is held.
  * @path: (type filename): where it is, absolute
  * @fd: its folder
+ * @parent_fd: the one in which it is
  * @strategy: how it was made
  * @lock: (nullable): on its `usr/.ref`, shared; can be taken from here
  * @ref_path, @ref_fd: (type filename): that file; @ref_fd is borrowed from @lock
@@ -27,6 +28,7 @@ typedef struct
 {
   char *path;
   int fd;
+  int parent_fd;
   PvCopyStrategy strategy;
   PvLock *lock;
   char *ref_path;

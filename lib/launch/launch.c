@@ -206,6 +206,7 @@ static gboolean
 keep_across_exec (const PvLaunchInput *input, const PvFdSet *set, GError **error)
 {
   if (!pv_fd_set_inherited (set->link_outside, TRUE, error)
+      || (input->overlay != NULL && !pv_fd_set_inherited (input->overlay->parent_fd, TRUE, error))
       || (set->parent >= 0 && !pv_fd_set_inherited (set->parent, TRUE, error))
       || (input->status_fd >= 0 && !pv_fd_set_inherited (input->status_fd, TRUE, error)))
     return FALSE;
@@ -260,6 +261,13 @@ make_outside_argv (const PvLaunchInput *input, const PvFdSet *set, const PvStart
     {
       g_ptr_array_add (argv, g_strdup_printf ("--status=%d", input->status_fd));
       g_ptr_array_add (argv, g_strdup_printf ("--began=%" G_GINT64_FORMAT, input->began));
+    }
+  if (input->overlay != NULL)
+    {
+      g_autofree char *name = g_path_get_basename (input->overlay->copy_path);
+
+      g_ptr_array_add (argv, g_strdup_printf ("--parent-of-copy=%d", input->overlay->parent_fd));
+      g_ptr_array_add (argv, g_strconcat ("--copy=", name, NULL));
     }
   if (input->wrapped)
     g_ptr_array_add (argv, g_strdup ("--wrapped"));

@@ -11,6 +11,7 @@
  * PvOverlay: the layers of a mutable copy that is mounted when the container is started.
  * @lower_path, @lower_fd: (type filename): the runtime
  * @copy_path, @copy_fd: (type filename): the folder in which `upper`, `work` and `m` are
+ * @parent_fd: where that folder is
  */
 typedef struct
 {
@@ -18,6 +19,7 @@ typedef struct
   int lower_fd;
   char *copy_path;
   int copy_fd;
+  int parent_fd;
 } PvOverlay;
 
 /**

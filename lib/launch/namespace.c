@@ -161,8 +161,8 @@ start (Child *self)
  *  here, for this user
  */
 pid_t
-pv_namespace_start (const PvLaunchInput *input, const PvFdSet *set, char **argv,
-                    char **environment, const sigset_t *mask, GError **error)
+pv_namespace_start (const PvLaunchInput *input, const PvFdSet *set, char **argv, char **environment,
+                    const sigset_t *mask, GError **error)
 {
   g_autofree char *uid_map = g_strdup_printf ("%u %u 1", geteuid (), geteuid ());
   g_autofree char *gid_map = g_strdup_printf ("%u %u 1", getegid (), getegid ());

@@ -3,4 +3,4 @@
 
 #include <stdbool.h>
 
-void pv_cleanup_run (int orders, bool detached);
+void pv_removal_run (int parent, const char *name, bool detached);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Removes a mutable copy when nobody is left who uses it: rule 8 of lock/locking.md. */
+#include "supervise/removal.h"
+#include "supervise/fds.h"
+#include "supervise/message.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Whoever makes a tree deeper than any runtime's gets no further fds of ours for it: what lies below
+ * is moved up. */
+#define MAX_DEPTH 48
+
+#define TRASH ".trash-"
+
+/* Of renameat2(2). */
+#define NO_REPLACE 1
+
+/* Returns: whether nobody else holds it; process-oriented where the kernel knows nothing else */
+static bool
+lock_exclusively (int fd)
+{
+  struct flock whole_file = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+  if (fcntl (fd, F_OFD_SETLK, &whole_file) == 0)
+    return true;
+  return errno == EINVAL && fcntl (fd, F_SETLK, &whole_file) == 0;
+}
+
+/* Returns: the copy's lock file, locked, or -1: somebody else is there, and will remove it */
+static int
+take (int parent, const char *name)
+{
+  int copy = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int usr = copy < 0 ? -1 : openat (copy, "usr", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int ref = usr < 0 ? -1 : openat (usr, ".ref", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  struct stat locked, named;
+  char path[NAME_MAX + sizeof "/usr/.ref"];
+
+  snprintf (path, sizeof path, "%s/usr/.ref", name);
+  if (ref >= 0 && faccessat (copy, "keep", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && lock_exclusively (ref)
+      && fstat (ref, &locked) == 0 && fstatat (parent, path, &named, AT_SYMLINK_NOFOLLOW) == 0
+      && locked.st_dev == named.st_dev && locked.st_ino == named.st_ino)
+    return ref;
+  return -1;
+}
+
+/* Also what has lost its permissions.  Returns: an fd, or -1 */
+static int
+open_folder (int parent, const char *name)
+{
+  int fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+  if (fd < 0 && errno == EACCES && fchmodat (parent, name, 0700, 0) == 0)
+    fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  return fd;
+}
+
+static void empty (int folder, int top, int depth);
+
+static void
+delete_folder (int parent, const char *name, int top, int depth)
+{
+  static int n_moved;
+  char higher[32];
+  int fd;
+
+  if (unlinkat (parent, name, AT_REMOVEDIR) == 0)
+    return;
+  if (depth >= MAX_DEPTH)
+    {
+      snprintf (higher, sizeof higher, "%d", n_moved++);
+      renameat (parent, name, top, higher);
+      return;
+    }
+  fd = open_folder (parent, name);
+  if (fd < 0)
+    return;
+  empty (fd, top, depth + 1);
+  close (fd);
+  unlinkat (parent, name, AT_REMOVEDIR);
+}
+
+static void
+empty (int folder, int top, int depth)
+{
+  DIR *entries = fdopendir (fcntl (folder, F_DUPFD_CLOEXEC, 3));
+  const struct dirent *entry;
+
+  if (entries == NULL)
+    return;
+  fchmod (folder, 0700);
+  while ((entry = readdir (entries)) != NULL)
+    {
+      if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0)
+        continue;
+      if (entry->d_type == DT_DIR || unlinkat (folder, entry->d_name, 0) < 0)
+        delete_folder (folder, entry->d_name, top, depth);
+    }
+  closedir (entries);
+}
+
+static void
+delete_all (int parent, const char *name)
+{
+  int fd = open_folder (parent, name);
+
+  /* Again for what was moved up; but what cannot be deleted stays, and is a cleaner's. */
+  for (int i = 0; fd >= 0 && i < 1000 && unlinkat (parent, name, AT_REMOVEDIR) < 0; i++)
+    empty (fd, fd, 0);
+}
+
+static bool
+go_to_background (void)
+{
+  int null;
+
+  if (fork () != 0)
+    return false;
+  setsid ();
+  null = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int fd = 0; fd <= STDERR_FILENO && null >= 0; fd++)
+    dup2 (null, fd);
+  return true;
+}
+
+/**
+ * pv_removal_run:
+ * @parent: the folder in which it is
+ * @name: the copy
+ * @detached: whether nobody waits until it has been deleted
+ *
+ * Lets go of everything, the leases too.  If nobody else holds the copy, it is renamed and deleted.
+ */
+void
+pv_removal_run (int parent, const char *name, bool detached)
+{
+  char trash[NAME_MAX + 1];
+  int ref;
+
+  pv_fds_close_all_but (&parent, 1);
+  ref = take (parent, name);
+  if (ref < 0)
+    return;
+  snprintf (trash, sizeof trash, "%s%s", TRASH, name + strlen ("tmp-"));
+  if (syscall (SYS_renameat2, parent, name, parent, trash, NO_REPLACE) < 0)
+    return;
+  /* Nobody looks for it under this name, and a lock that excludes is not inherited. */
+  close (ref);
+  if (!detached || go_to_background ())
+    delete_all (parent, trash);
+}

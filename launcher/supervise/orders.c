@@ -59,17 +59,21 @@ parse_node (PvOrders *self, const char *option)
   return true;
 }
 
-/* Bit N - 1 is signal N, as in /proc/PID/status. */
+/* Bit N - 1 is signal N, as in /proc/PID/status, and as the kernel has it.  Not by sigaddset(3), which
+ * leaves out what a libc keeps for itself: for musl that is one more, the first real-time signal of
+ * others. */
 static void
 parse_mask (sigset_t *mask, const char *text)
 {
   unsigned long long bits = strtoull (text, NULL, 16);
+  unsigned long *words = (void *) mask;
+  const unsigned word_bits = 8 * sizeof *words;
 
   sigemptyset (mask);
-  for (int i = 0; i < 64; i++)
+  for (unsigned i = 0; i < 64; i++)
     {
       if (bits >> i & 1)
-        sigaddset (mask, i + 1);
+        words[i / word_bits] |= 1UL << i % word_bits;
     }
 }
 

@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +61,18 @@ find_program (const char *name, char path[PATH_MAX])
   return 0;
 }
 
+/* Who starts a program by posix_spawn(3) of glibc, as pv-launch does, leaves these ignored. */
+static void
+forget_internal_signals (void)
+{
+  static const int numbers[] = { 32, 33 };
+  /* The kernel's struct, whatever its order, with SIG_DFL. */
+  static const char by_default[64];
+
+  for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+    syscall (SYS_rt_sigaction, numbers[i], by_default, NULL, _NSIG / 8);
+}
+
 /* The child of a vfork: only system calls until it is another program.  Outside, a pid is known by
  * who sends it. */
 static void
@@ -67,6 +81,7 @@ become (const char *path, char **argv, const PvOrders *orders, volatile int *fai
   for (int fd = 0; orders->terminal >= 0 && fd <= STDERR_FILENO; fd++)
     dup2 (orders->terminal, fd);
   pv_message_send (orders->link, PV_MESSAGE_STARTING, 0);
+  forget_internal_signals ();
   sigprocmask (SIG_SETMASK, &orders->mask, NULL);
   execv (path, argv);
   *failure = errno;

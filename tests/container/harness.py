@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What all tests of containers share: a private folder, programs under test, locks, TAP.
+"""What all tests of containers share: a private folder, programs under test, locks.
 
 The environment says what is tested:
   PV_LAUNCH, PVCTL          the programs; else those in PATH
@@ -13,6 +13,7 @@ The environment says what is tested:
 import contextlib
 import ctypes
 import fcntl
+import functools
 import os
 import pathlib
 import select
@@ -23,15 +24,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import unittest
+
+import tap_result
 
 PV_LAUNCH = os.environ.get("PV_LAUNCH") or shutil.which("pv-launch") or "pv-launch"
 PROBE = os.environ.get("PV_TEST_PROBE", "")
 RUNTIMES = os.environ.get("PV_TEST_RUNTIMES", "")
 ORDINARY_UID = int(os.environ.get("PV_TEST_UID", "61234"))
-STRICT = os.environ.get("CI") == "true" or os.environ.get("PV_TEST_STRICT") == "1"
-ALLOWED_SKIPS = pathlib.Path(__file__).resolve().parent.parent / "allowed-skips.txt"
 
 # Not /tmp, which containers share with the host.
 TEMPORARY = "/var/tmp"
@@ -154,6 +154,16 @@ def wait_until(condition):
     while not (answer := condition()):
         time.sleep(0.005)
     return answer
+
+
+def in_each_mode(function):
+    """A test that is done with processes shared and unshared; its argument are the options."""
+    @functools.wraps(function)
+    def test(self):
+        for options in ([], ["--unshare-pid"]):
+            with self.subTest(options):
+                function(self, options)
+    return test
 
 
 def is_root():
@@ -419,61 +429,6 @@ class WithoutOfd:
     extra_environment = {"PV_LAUNCH_TEST_NO_OFD": "1"}
 
 
-class TapResult(unittest.TestResult):
-    """Writes the Test Anything Protocol."""
-
-    def __init__(self, allowed):
-        super().__init__()
-        self.allowed = allowed
-        self.number = 0
-        self.failed = 0
-        self.problems = []
-        self.reason = None
-
-    def startTest(self, test):
-        super().startTest(test)
-        self.problems = []
-        self.reason = None
-
-    def add_problem(self, error):
-        kind, value, frames = error
-        while frames is not None and "unittest" in frames.tb_frame.f_code.co_filename:
-            frames = frames.tb_next
-        self.problems.append("".join(traceback.format_exception(kind, value, frames)))
-
-    def addError(self, test, err):
-        self.add_problem(err)
-
-    def addFailure(self, test, err):
-        self.add_problem(err)
-
-    def addSubTest(self, test, subtest, err):
-        if err is not None:
-            self.problems.append(f"in {subtest}\n")
-            self.add_problem(err)
-
-    def addSkip(self, test, reason):
-        self.reason = reason
-        if STRICT and reason not in self.allowed:
-            self.problems.append("this reason to skip a test is not allowed: " + reason)
-
-    def stopTest(self, test):
-        super().stopTest(test)
-        self.number += 1
-        name = test.id().removeprefix("__main__.")
-        skip = f" # SKIP {self.reason}" if self.reason is not None and not self.problems else ""
-        print("not ok" if self.problems else "ok", self.number, "-", name + skip)
-        for line in "\n".join(self.problems).splitlines():
-            print("#", line)
-        self.failed += bool(self.problems)
-        sys.stdout.flush()
-
-
-def read_allowed_skips():
-    lines = ALLOWED_SKIPS.read_text(encoding="utf-8").splitlines()
-    return {line for line in lines if line and not line.startswith("#")}
-
-
 def main():
     """Runs the tests of the program; words on the command line select by a part of the name."""
     os.umask(0o022)
@@ -485,6 +440,6 @@ def main():
     print("TAP version 13")
     print(f"1..{suite.countTestCases()}")
     sys.stdout.flush()
-    result = TapResult(read_allowed_skips())
+    result = tap_result.TapResult()
     suite.run(result)
     sys.exit(1 if result.failed else 0)

@@ -161,33 +161,33 @@ class BackgroundTest(LifetimeCase):
         self.wait_for_children()
         self.assert_nothing_left()
 
-    def test_orphan(self):
+    @harness.in_each_mode
+    def test_orphan(self, options):
         """One that keeps standard input."""
-        for options in MODES:
-            process = self.start("--runtime=scout", *options, "--", "probe", "orphan")
-            self.read_until(process, b"ready\n")
-            self.assert_held()
-            self.assertIsNone(process.poll())
-            result = self.finish(process)
-            self.assertEqual((result.status, result.err), (5, ""))
-            self.assert_free()
+        process = self.start("--runtime=scout", *options, "--", "probe", "orphan")
+        self.read_until(process, b"ready\n")
+        self.assert_held()
+        self.assertIsNone(process.poll())
+        result = self.finish(process)
+        self.assertEqual((result.status, result.err), (5, ""))
+        self.assert_free()
 
-    def test_own_descriptors(self):
+    @harness.in_each_mode
+    def test_own_descriptors(self, options):
         """What a program does with the fd of the lock is nothing to the others.  Without OFD locks,
         no lock comes with the fd."""
-        for options in MODES:
-            for word in ("unlock", "close", "convert"):
-                with self.subTest((options, word)):
-                    other = self.start_waiting("--runtime=scout", *options)
-                    process = self.start("--runtime=scout", *options, "--", "probe", "--wait", word)
-                    answer = self.read_until(process, b"ready\n")
-                    # EBADF: it can only be read.
-                    self.assertEqual(answer, b"9\n9\n0\n" if word == "convert" else b"")
-                    self.assert_still_held()
-                    self.assert_works(self.finish(other))
-                    self.assert_still_held()
-                    self.assert_works(self.finish(process))
-                    self.assert_free()
+        for word in ("unlock", "close", "convert"):
+            with self.subTest(word):
+                other = self.start_waiting("--runtime=scout", *options)
+                process = self.start("--runtime=scout", *options, "--", "probe", "--wait", word)
+                answer = self.read_until(process, b"ready\n")
+                # EBADF: it can only be read.
+                self.assertEqual(answer, b"9\n9\n0\n" if word == "convert" else b"")
+                self.assert_still_held()
+                self.assert_works(self.finish(other))
+                self.assert_still_held()
+                self.assert_works(self.finish(process))
+                self.assert_free()
 
 
 class KillTest(LifetimeCase):
@@ -195,80 +195,82 @@ class KillTest(LifetimeCase):
 
     with_ofd = True
 
-    def for_each_mode(self, **others):
-        for options in MODES:
-            with self.subTest(options):
-                yield options, Launch(self, *options, **others)
-
-    def test_only_supervisors(self):
+    @harness.in_each_mode
+    def test_only_supervisors(self, options):
         """Bubblewrap goes when the program runs: there is nothing to kill."""
-        for _, launch in self.for_each_mode():
-            harness.wait_until(lambda: len(harness.list_descendants(launch.outside, True)) == 3)
-            parents = {pid: int(fields[1]) for pid, fields in harness.list_processes()}
-            self.assertEqual(parents[launch.inside], launch.outside)
-            self.assertEqual(parents[launch.program], launch.inside)
-            self.assertEqual(parents[launch.background], launch.inside)
-            harness.kill(launch.background)
-            launch.process.stdin.close()
-            self.assert_over(launch, 5)
+        launch = Launch(self, *options)
+        harness.wait_until(lambda: len(harness.list_descendants(launch.outside, True)) == 3)
+        parents = {pid: int(fields[1]) for pid, fields in harness.list_processes()}
+        self.assertEqual(parents[launch.inside], launch.outside)
+        self.assertEqual(parents[launch.program], launch.inside)
+        self.assertEqual(parents[launch.background], launch.inside)
+        harness.kill(launch.background)
+        launch.process.stdin.close()
+        self.assert_over(launch, 5)
 
-    def test_program(self):
-        for _, launch in self.for_each_mode():
-            harness.kill(launch.program)
+    @harness.in_each_mode
+    def test_program(self, options):
+        launch = Launch(self, *options)
+        harness.kill(launch.program)
+        self.assert_still_held()
+        self.assertIsNone(launch.process.poll())
+        harness.kill(launch.background)
+        self.assert_over(launch, KILLED)
+
+    @harness.in_each_mode
+    def test_inside(self, options):
+        launch = Launch(self, *options)
+        harness.kill(launch.inside)
+        if options:
+            self.assert_over(launch, KILLED)
+            return
+        self.assert_still_held()
+        launch.process.stdin.close()
+        harness.wait_until(lambda: is_gone(launch.program))
+        self.assert_still_held()
+        self.assertIsNone(launch.process.poll())
+        harness.kill(launch.background)
+        self.assert_over(launch, 5)
+
+    @harness.in_each_mode
+    def test_inside_after_the_program(self, options):
+        launch = Launch(self, *options, ended=True)
+        harness.kill(launch.inside)
+        if not options:
             self.assert_still_held()
             self.assertIsNone(launch.process.poll())
             harness.kill(launch.background)
-            self.assert_over(launch, KILLED)
+        self.assert_over(launch, 5)
 
-    def test_inside(self):
-        for options, launch in self.for_each_mode():
-            harness.kill(launch.inside)
-            if options:
-                self.assert_over(launch, KILLED)
-                continue
-            self.assert_still_held()
-            launch.process.stdin.close()
-            harness.wait_until(lambda: is_gone(launch.program))
-            self.assert_still_held()
-            self.assertIsNone(launch.process.poll())
-            harness.kill(launch.background)
-            self.assert_over(launch, 5)
-
-    def test_inside_after_the_program(self):
-        for options, launch in self.for_each_mode(ended=True):
-            harness.kill(launch.inside)
-            if not options:
-                self.assert_still_held()
-                self.assertIsNone(launch.process.poll())
-                harness.kill(launch.background)
-            self.assert_over(launch, 5)
-
-    def test_inside_and_program(self):
-        for options, launch in self.for_each_mode():
-            os.kill(launch.inside, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(launch.program, signal.SIGKILL)
-            if not options:
-                self.assert_still_held()
-                harness.kill(launch.background)
-            self.assert_over(launch, KILLED)
-
-    def test_outside(self):
-        for _, launch in self.for_each_mode():
-            self.kill_outside(launch)
-            self.assert_still_held()
-            launch.process.stdin.close()
-            harness.wait_until(lambda: is_gone(launch.program))
+    @harness.in_each_mode
+    def test_inside_and_program(self, options):
+        launch = Launch(self, *options)
+        os.kill(launch.inside, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(launch.program, signal.SIGKILL)
+        if not options:
             self.assert_still_held()
             harness.kill(launch.background)
-            self.assert_orphans_end()
+        self.assert_over(launch, KILLED)
 
-    def test_outside_after_the_program(self):
-        for _, launch in self.for_each_mode(ended=True):
-            self.kill_outside(launch)
-            self.assert_still_held()
-            harness.kill(launch.background)
-            self.assert_orphans_end()
+    @harness.in_each_mode
+    def test_outside(self, options):
+        launch = Launch(self, *options)
+        self.kill_outside(launch)
+        self.assert_still_held()
+        launch.process.stdin.close()
+        harness.wait_until(lambda: is_gone(launch.program))
+        self.assert_still_held()
+        harness.kill(launch.background)
+        self.assert_orphans_end()
+
+    @harness.in_each_mode
+    def test_outside_after_the_program(self, options):
+        launch = Launch(self, *options, ended=True)
+        self.kill_outside(launch)
+        self.assert_still_held()
+        harness.kill(launch.background)
+        self.assert_orphans_end()
 
     def kill_both(self, launch, inside_first):
         if inside_first:
@@ -279,11 +281,13 @@ class KillTest(LifetimeCase):
         if not inside_first:
             harness.kill(launch.inside)
 
-    def test_both(self):
+    @harness.in_each_mode
+    def test_both(self, options):
         """The container ends with the first process of its PID namespace; without one, the program
         and the process in the background hold the lock."""
         for inside_first in (False, True):
-            for options, launch in self.for_each_mode(kept="lease"):
+            with self.subTest(inside_first=inside_first):
+                launch = Launch(self, *options, kept="lease")
                 self.kill_both(launch, inside_first)
                 if not options:
                     self.assert_both_hold(launch)
@@ -338,23 +342,23 @@ class StartTest(LifetimeCase):
         self.assert_free()
         self.assert_nothing_left()
 
-    def test_while_its_child_waits(self):
-        for options in MODES:
-            for which in (0, 1):
-                with self.subTest((options, which)):
-                    pipe = self.work / "pipe"
-                    os.mkfifo(pipe)
-                    process = self.start("--runtime=scout", *options, "--", "probe", environment={
-                        "PV_LAUNCH_BWRAP": self.make_bwrap(), "PV_TEST_STOPPED": str(pipe)})
-                    self.assertEqual(pipe.read_text(), "stopped\n")
-                    pipe.unlink()
-                    self.assert_still_held()
-                    bwraps = self.find_bwraps(process)
-                    harness.kill(bwraps[which])
-                    # The monitor is stopped by the test, and does not see the end of its child.
-                    if which == 1:
-                        harness.kill(bwraps[0])
-                    self.assert_ended(process)
+    @harness.in_each_mode
+    def test_while_its_child_waits(self, options):
+        for which in (0, 1):
+            with self.subTest(which):
+                pipe = self.work / "pipe"
+                os.mkfifo(pipe)
+                process = self.start("--runtime=scout", *options, "--", "probe", environment={
+                    "PV_LAUNCH_BWRAP": self.make_bwrap(), "PV_TEST_STOPPED": str(pipe)})
+                self.assertEqual(pipe.read_text(), "stopped\n")
+                pipe.unlink()
+                self.assert_still_held()
+                bwraps = self.find_bwraps(process)
+                harness.kill(bwraps[which])
+                # The monitor is stopped by the test, and does not see the end of its child.
+                if which == 1:
+                    harness.kill(bwraps[0])
+                self.assert_ended(process)
 
     @contextlib.contextmanager
     def stop_before_the_supervisor(self, *options):
@@ -371,36 +375,35 @@ class StartTest(LifetimeCase):
             yield process, go_on.close
         shutil.rmtree(pipes)
 
-    def test_before_the_supervisor(self):
+    @harness.in_each_mode
+    def test_before_the_supervisor(self, options):
         """The monitor; what is to become the supervisor; both."""
-        for options in MODES:
-            for which in ([0], [1], [0, 1]):
-                with self.subTest((options, which)):
-                    with self.stop_before_the_supervisor(*options) as (process, _):
-                        bwraps = self.find_bwraps(process)
-                        for index in which:
-                            with contextlib.suppress(ProcessLookupError):
-                                os.kill(bwraps[index], signal.SIGKILL)
-                        self.assert_ended(process)
+        for which in ([0], [1], [0, 1]):
+            with self.subTest(which):
+                with self.stop_before_the_supervisor(*options) as (process, _):
+                    bwraps = self.find_bwraps(process)
+                    for index in which:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(bwraps[index], signal.SIGKILL)
+                    self.assert_ended(process)
 
-    def test_with_the_launcher(self):
+    @harness.in_each_mode
+    def test_with_the_launcher(self, options):
         """The monitor and pv-launch: the program starts, with the supervisor inside."""
-        for options in MODES:
-            with self.subTest(options):
-                with self.stop_before_the_supervisor(*options) as (process, go_on):
-                    monitor, _ = self.find_bwraps(process)
-                    process.kill()
-                    harness.kill(monitor)
-                    process.wait()
-                    # The fallback's lock is gone until the supervisor inside takes its own.
-                    if self.with_ofd:
-                        self.assert_still_held()
-                    go_on()
-                    self.read_until(process, b"ready\n")
+        with self.stop_before_the_supervisor(*options) as (process, go_on):
+            monitor, _ = self.find_bwraps(process)
+            process.kill()
+            harness.kill(monitor)
+            process.wait()
+            # The fallback's lock is gone until the supervisor inside takes its own.
+            if self.with_ofd:
                 self.assert_still_held()
-                process.stdin.close()
-                self.assert_orphans_end()
-                self.assertEqual(process.stderr.read(), b"")
+            go_on()
+            self.read_until(process, b"ready\n")
+        self.assert_still_held()
+        process.stdin.close()
+        self.assert_orphans_end()
+        self.assertEqual(process.stderr.read(), b"")
 
 
 class BackgroundWithoutOfdTest(harness.WithoutOfd, BackgroundTest):

@@ -148,7 +148,7 @@ class DescriptorsTest(harness.Case):
         self.assertEqual((result.status, result.lines), (0, ["/dev/null", "/dev/null"]))
 
 
-class PrivilegesTest(harness.Case):
+class PrivilegesTest(harness.LockCase):
     def assert_none(self, text):
         """@text: as in /proc/PID/status."""
         status = dict(line.split(":\t", 1) for line in text.splitlines())
@@ -166,7 +166,6 @@ class PrivilegesTest(harness.Case):
         self.assert_none(result.text)
 
     def test_options(self):
-        self.make_runtime()
         other = self.work / "other"
         other.mkdir()
         for arguments in ([], ["--unshare-pid"], ["--unshare-net"], ["--unshare-home"],
@@ -176,44 +175,42 @@ class PrivilegesTest(harness.Case):
                 self.assert_program_has_none("--runtime=scout", *arguments, "--", "probe")
                 self.assert_program_has_none(*arguments, "--")
 
-    def test_runtimes(self):
+    @harness.in_each_mode
+    def test_runtimes(self, options):
         for name in ("debian11", "debian11-root", "minimal"):
-            for arguments in ([], ["--unshare-pid"]):
-                with self.subTest((name, arguments)):
-                    self.assert_program_has_none(f"--runtime={self.get_runtime(name)}",
-                                                 *arguments, "--")
+            with self.subTest(name):
+                self.assert_program_has_none(f"--runtime={self.get_runtime(name)}", *options, "--")
 
-    def test_script(self):
+    @harness.in_each_mode
+    def test_script(self, options):
         """Without #!, the supervisor starts the shell."""
         script = self.work / "script"
         script.write_text("cat /proc/self/status\n")
         script.chmod(0o755)
-        for arguments in ([], ["--unshare-pid"]):
-            self.assert_program_has_none(f"--runtime={self.get_runtime('minimal')}", *arguments,
-                                         "--", command=["./script"])
+        self.assert_program_has_none(f"--runtime={self.get_runtime('minimal')}", *options, "--",
+                                     command=["./script"])
 
     def assert_processes_have_none(self, pids):
         for pid in pids:
             self.assert_none(pathlib.Path(f"/proc/{pid}/status").read_text())
 
-    def test_all_processes(self):
+    @harness.in_each_mode
+    def test_all_processes(self, options):
         """Also the supervisor inside, and what the program leaves when that one is killed."""
-        self.make_runtime()
-        for arguments in ([], ["--unshare-pid"]):
-            process = self.start_waiting("--runtime=scout", *arguments,
-                                         probe=["background", "nothing", "100000"])
-            outside, inside = harness.find_supervisors(process.pid)
-            children = harness.list_descendants(inside)
-            self.assertEqual(len(children), 2)
-            self.assert_processes_have_none([inside, *children])
-            harness.kill(inside)
-            if not arguments:
-                self.assertEqual(sorted(harness.list_descendants(outside)), sorted(children))
-                self.assert_processes_have_none(children)
-                for pid in children:
-                    harness.kill(pid)
-            self.assertEqual(process.wait(), 128 + signal.SIGKILL)
-            self.assert_nothing_left()
+        process = self.start_waiting("--runtime=scout", *options,
+                                     probe=["background", "nothing", "100000"])
+        outside, inside = harness.find_supervisors(process.pid)
+        children = harness.list_descendants(inside)
+        self.assertEqual(len(children), 2)
+        self.assert_processes_have_none([inside, *children])
+        harness.kill(inside)
+        if not options:
+            self.assertEqual(sorted(harness.list_descendants(outside)), sorted(children))
+            self.assert_processes_have_none(children)
+            for pid in children:
+                harness.kill(pid)
+        self.assertEqual(process.wait(), 128 + signal.SIGKILL)
+        self.assert_nothing_left()
 
 
 class PrivilegesWithoutOfdTest(harness.WithoutOfd, PrivilegesTest):

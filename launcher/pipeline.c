@@ -5,7 +5,6 @@
 #include "pipeline.h"
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "dry-run.h"
 #include "lease.h"
 #include "plan/plan.h"
@@ -22,38 +21,31 @@ static gboolean
 run_once (const PvOptions *options, const PvReport *report, char **environment, int *ret_status,
           GError **error)
 {
+  g_autoptr (PvCopy) copy = NULL;
   g_autoptr (GPtrArray) leases = pv_leases_new ();
   g_autoptr (PvHost) host = pv_host_gather (environment, error);
   g_autoptr (PvRuntime) runtime = NULL;
   g_autoptr (PvRuntimeContents) contents = NULL;
-  g_autoptr (PvHostPath) home = NULL;
-  g_autoptr (PvCopy) copy = NULL;
   g_autoptr (PvPlan) plan = NULL;
-  PvSysroot sysroot;
-  PvOverlay overlay = { 0 };
-  g_autofree char *bwrap = NULL;
-  pv_autofd terminal = -1;
+  g_auto (PvOpened) opened = PV_OPENED_INIT;
 
-  if (host == NULL || !pv_step_check (options, host, &home, &bwrap, &terminal, error))
+  if (host == NULL || !pv_step_open (options, host, &opened, error))
     return FALSE;
-  runtime = pv_lease_runtime (options, report, environment, !pv_options_is_dry_run (options), leases,
-                              error);
-  if (runtime != NULL
-      && !pv_sysroot_make_copy (options, environment, runtime, leases, &copy, error))
+  runtime = pv_lease_runtime (options, report, environment, !pv_options_is_dry_run (options),
+                              leases, error);
+  if (runtime == NULL
+      || !pv_sysroot_make_copy (options, environment, runtime, leases, &copy, error))
     return FALSE;
-  contents = runtime == NULL ? NULL : pv_runtime_contents_read (runtime, host->zone, error);
+  contents = pv_runtime_contents_read (runtime, host->zone, error);
   if (contents == NULL)
     return FALSE;
-  sysroot = pv_sysroot_describe (options, runtime, copy);
-  plan = pv_step_plan (options, host, runtime, contents, &sysroot, home, error);
+  plan = pv_step_plan (options, host, runtime, contents, copy, &opened, error);
   if (plan == NULL)
     return FALSE;
   if (pv_options_is_dry_run (options))
     return pv_dry_run_print (options, host, runtime, plan, error);
-  if (copy != NULL)
-    overlay = (PvOverlay) { pv_fd_get_path (runtime->fd), runtime->fd, copy->path, copy->fd, copy->parent_fd };
-  return pv_step_start (options, report, host, bwrap, plan, copy != NULL ? &overlay : NULL, leases,
-                        terminal, ret_status, error);
+  return pv_step_start (options, report, host, &opened, plan, runtime, copy, leases, ret_status,
+                        error);
 }
 
 /**

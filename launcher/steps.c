@@ -3,11 +3,13 @@
 #include "steps.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "helpers.h"
 #include "host/bwrap.h"
 #include "launch/launch.h"
 #include "plan/plan.h"
 #include "plan/shares.h"
+#include "sysroot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,18 +22,18 @@
  */
 PvPlan *
 pv_step_plan (const PvOptions *options, const PvHost *host, const PvRuntime *runtime,
-              const PvRuntimeContents *contents, const PvSysroot *sysroot,
-              const PvHostPath *home, GError **error)
+              const PvRuntimeContents *contents, const PvCopy *copy, const PvOpened *opened,
+              GError **error)
 {
   g_autoptr (GPtrArray) edits = pv_options_get_edits (options, runtime->layout == PV_LAYOUT_HOST);
   const PvPlanInput input = {
     .runtime = runtime,
     .contents = contents,
-    .sysroot = *sysroot,
+    .sysroot = pv_sysroot_describe (options, runtime, copy),
     .host = host,
     .shares = options->shares,
     .home_kind = options->home_kind,
-    .private_home = home,
+    .private_home = opened->home,
     .share_pid = options->share_pid,
     .share_net = options->share_net,
     .edits = edits,
@@ -52,27 +54,34 @@ report_started (pid_t program, gpointer report)
 /**
  * pv_step_start:
  * @report: whom to tell that the program runs
- * @bwrap: (type filename): bubblewrap
+ * @copy: (nullable): the mutable copy of @runtime
  * @leases: (element-type PvLock): what is held as long as the container lives
- * @terminal: what the program gets as its standard input, output and error, or -1
  *
  * Returns: as pv_launch_exec()
  */
 gboolean
 pv_step_start (const PvOptions *options, const PvReport *report, const PvHost *host,
-               const char *bwrap, const PvPlan *plan, const PvOverlay *overlay, GPtrArray *leases,
-               int terminal, int *ret_status, GError **error)
+               const PvOpened *opened, const PvPlan *plan, const PvRuntime *runtime,
+               const PvCopy *copy, GPtrArray *leases, int *ret_status, GError **error)
 {
   g_autofree char *supervise = pv_helper_get_path ("pv-supervise", host->environment);
+  g_autofree char *lower = copy != NULL ? pv_fd_get_path (runtime->fd) : NULL;
+  const PvLaunchCopy launch_copy = {
+    .path = copy != NULL ? copy->path : NULL,
+    .fd = copy != NULL ? copy->fd : -1,
+    .parent_fd = copy != NULL ? copy->parent_fd : -1,
+    .lower_path = lower,
+    .lower_fd = runtime->fd,
+  };
   const PvLaunchInput input = {
     .plan = plan,
-    .bwrap = bwrap,
-    .overlay = overlay,
+    .bwrap = opened->bwrap,
+    .copy = copy != NULL ? &launch_copy : NULL,
     .supervise = supervise,
     .environment = host->environment,
     .leases = leases,
     .pass_fds = options->pass_fds,
-    .terminal = terminal,
+    .terminal = opened->terminal,
     .wrapped = options->wrapped,
     .program = options->program,
     .terminate_ms = options->terminate_ms,
@@ -114,29 +123,34 @@ open_terminal (GError **error)
   return -1;
 }
 
+void
+pv_opened_clear (PvOpened *opened)
+{
+  g_clear_pointer (&opened->home, pv_host_path_free);
+  g_clear_pointer (&opened->bwrap, g_free);
+  pv_fd_clear (&opened->terminal);
+}
+
 /**
- * pv_step_check:
- * @ret_home: (out) (nullable): the private home
- * @ret_bwrap: (out) (type filename): bubblewrap; not looked for if the plan is only printed
- * @ret_terminal: (out): what the program gets as its standard input, output and error, or -1
+ * pv_step_open:
+ * @opened: (inout): what was found
  *
  * What can be refused without the runtime is refused before anything is locked or written.
  *
  * Returns: %FALSE with @error set
  */
 gboolean
-pv_step_check (const PvOptions *options, const PvHost *host, PvHostPath **ret_home,
-               char **ret_bwrap, int *ret_terminal, GError **error)
+pv_step_open (const PvOptions *options, const PvHost *host, PvOpened *opened, GError **error)
 {
   if (!pv_shares_check (options->shares, error)
       || !pv_shares_check_home (options->home_kind, host, options->shares, error))
     return FALSE;
-  if (options->home != NULL && (*ret_home = open_home (options->home, error)) == NULL)
+  if (options->home != NULL && (opened->home = open_home (options->home, error)) == NULL)
     return FALSE;
   if (pv_options_is_dry_run (options))
     return TRUE;
   if (options->terminal == PV_TERMINAL_TTY && options->action == PV_ACTION_RUN
-      && (*ret_terminal = open_terminal (error)) < 0)
+      && (opened->terminal = open_terminal (error)) < 0)
     return FALSE;
-  return (*ret_bwrap = pv_bwrap_find (host->environment, error)) != NULL;
+  return (opened->bwrap = pv_bwrap_find (host->environment, error)) != NULL;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "copy/copy.h"
+#include "launch/launch.h"
 #include "options.h"
 #include "plan/plan.h"
 

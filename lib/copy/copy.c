@@ -4,10 +4,12 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -15,23 +17,11 @@
 
 #define LOCK_FILE ".ref"
 #define PREFIX "tmp-"
+#define TRASH ".trash-"
 #define RANDOM_LENGTH 6
 
 /* There are 62 to the power of 6 names. */
 #define MAX_NAMES 100
-
-void
-pv_copy_free (PvCopy *copy)
-{
-  if (copy == NULL)
-    return;
-  pv_lock_release (copy->lock);
-  pv_fd_clear (&copy->fd);
-  pv_fd_clear (&copy->parent_fd);
-  g_free (copy->ref_path);
-  g_free (copy->path);
-  g_free (copy);
-}
 
 static gboolean
 set_error (GError **error, const PvCopy *self, const char *what, const char *name)
@@ -119,19 +109,6 @@ make_layers (const PvCopy *self, const PvRuntime *runtime, GError **error)
 }
 
 /**
- * pv_copy_remove:
- * @copy: (transfer full): a copy that nobody else uses
- */
-gboolean
-pv_copy_remove (PvCopy *copy, const PvCopyParent *parent, GError **error)
-{
-  g_autofree char *name = g_path_get_basename (copy->path);
-
-  pv_copy_free (copy);
-  return pv_tree_remove_at (parent->fd, name, error);
-}
-
-/**
  * pv_copy_new:
  * @parent: where the copy is made
  * @runtime: what is copied; it must be locked
@@ -150,8 +127,42 @@ pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, PvCopyStrateg
   self->strategy = strategy;
   if (!make_folder (self, parent, error))
     return NULL;
-  if (make_lock (self, parent, error) && make_layers (self, runtime, error))
-    return g_steal_pointer (&self);
-  pv_copy_remove (g_steal_pointer (&self), parent, NULL);
-  return NULL;
+  if (!make_lock (self, parent, error) || !make_layers (self, runtime, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+static void
+remove_copy (const PvCopy *self)
+{
+  g_autoptr (GError) local_error = NULL;
+  g_autofree char *name = g_path_get_basename (self->path);
+  g_autofree char *trash = g_strconcat (TRASH, name + strlen (PREFIX), NULL);
+
+  /* Under a name for which no launch has to wait. */
+  if (renameat (self->parent_fd, name, self->parent_fd, trash) < 0)
+    return;
+  if (!pv_tree_remove_at (self->parent_fd, trash, &local_error))
+    pv_debug ("%s", local_error->message);
+}
+
+/**
+ * pv_copy_free:
+ *
+ * Removes a copy that was not used after all: who uses it becomes another program, which removes it
+ * at the end.
+ */
+void
+pv_copy_free (PvCopy *copy)
+{
+  if (copy == NULL)
+    return;
+  if (copy->path != NULL)
+    remove_copy (copy);
+  pv_lock_release (copy->lock);
+  pv_fd_clear (&copy->fd);
+  pv_fd_clear (&copy->parent_fd);
+  g_free (copy->ref_path);
+  g_free (copy->path);
+  g_free (copy);
 }

@@ -37,7 +37,6 @@ typedef struct
 
 PvCopy *pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, PvCopyStrategy strategy,
                      GError **error);
-gboolean pv_copy_remove (PvCopy *copy, const PvCopyParent *parent, GError **error);
 void pv_copy_free (PvCopy *copy);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PvCopy, pv_copy_free)

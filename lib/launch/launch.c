@@ -206,7 +206,7 @@ static gboolean
 keep_across_exec (const PvLaunchInput *input, const PvFdSet *set, GError **error)
 {
   if (!pv_fd_set_inherited (set->link_outside, TRUE, error)
-      || (input->overlay != NULL && !pv_fd_set_inherited (input->overlay->parent_fd, TRUE, error))
+      || (input->copy != NULL && !pv_fd_set_inherited (input->copy->parent_fd, TRUE, error))
       || (set->parent >= 0 && !pv_fd_set_inherited (set->parent, TRUE, error))
       || (input->status_fd >= 0 && !pv_fd_set_inherited (input->status_fd, TRUE, error)))
     return FALSE;
@@ -262,11 +262,11 @@ make_outside_argv (const PvLaunchInput *input, const PvFdSet *set, const PvStart
       g_ptr_array_add (argv, g_strdup_printf ("--status=%d", input->status_fd));
       g_ptr_array_add (argv, g_strdup_printf ("--began=%" G_GINT64_FORMAT, input->began));
     }
-  if (input->overlay != NULL)
+  if (input->copy != NULL)
     {
-      g_autofree char *name = g_path_get_basename (input->overlay->copy_path);
+      g_autofree char *name = g_path_get_basename (input->copy->path);
 
-      g_ptr_array_add (argv, g_strdup_printf ("--parent-of-copy=%d", input->overlay->parent_fd));
+      g_ptr_array_add (argv, g_strdup_printf ("--parent-of-copy=%d", input->copy->parent_fd));
       g_ptr_array_add (argv, g_strconcat ("--copy=", name, NULL));
     }
   if (input->wrapped)

@@ -8,26 +8,29 @@
 #include "plan/plan.h"
 
 /**
- * PvOverlay: the layers of a mutable copy that is mounted when the container is started.
- * @lower_path, @lower_fd: (type filename): the runtime
- * @copy_path, @copy_fd: (type filename): the folder in which `upper`, `work` and `m` are
- * @parent_fd: where that folder is
+ * PvLaunchCopy: a mutable copy, which is removed at the end.  Everything is borrowed.
+ * @path: (type filename): its folder; an overlay's layers `upper` and `work` are in it, and is
+ *  mounted at `m`
+ * @fd: its folder
+ * @parent_fd: where that is
+ * @lower_path: (type filename): the runtime, an overlay's lower layer
+ * @lower_fd: the same
  */
 typedef struct
 {
-  char *lower_path;
-  int lower_fd;
-  char *copy_path;
-  int copy_fd;
+  const char *path;
+  int fd;
   int parent_fd;
-} PvOverlay;
+  const char *lower_path;
+  int lower_fd;
+} PvLaunchCopy;
 
 /**
  * PvLaunchInput: all that is needed to start a plan.  Everything is borrowed.
  * @plan: what the container will be
  * @bwrap: (type filename): bubblewrap
  * @supervise: (type filename): pv-supervise
- * @overlay: (nullable): the overlay to be mounted
+ * @copy: (nullable): the mutable copy that is run from
  * @environment: (array zero-terminated=1): of the caller
  * @leases: (element-type PvLock): the locks that must be held as long as the container lives
  * @pass_fds: (element-type int): inherited fds that the program gets
@@ -47,7 +50,7 @@ typedef struct
   const PvPlan *plan;
   const char *bwrap;
   const char *supervise;
-  const PvOverlay *overlay;
+  const PvLaunchCopy *copy;
   char **environment;
   GPtrArray *leases;
   GArray *pass_fds;

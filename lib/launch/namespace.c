@@ -107,9 +107,9 @@ make_deletable (Child *self, int copy)
 static gboolean
 mount_overlay (Child *self)
 {
-  const PvOverlay *overlay = self->input->overlay;
-  int lower = open_again (self, overlay->lower_path, overlay->lower_fd);
-  int copy = lower < 0 ? -1 : open_again (self, overlay->copy_path, overlay->copy_fd);
+  const PvLaunchCopy *layers = self->input->copy;
+  int lower = open_again (self, layers->lower_path, layers->lower_fd);
+  int copy = lower < 0 ? -1 : open_again (self, layers->path, layers->fd);
   char options[200];
   char target[40];
 
@@ -188,6 +188,6 @@ pv_namespace_start (const PvLaunchInput *input, const PvFdSet *set, char **argv,
   else
     TEMP_FAILURE_RETRY (waitpid (pid, NULL, 0));
   pv_error_set (error, PV_ERROR_UNSUPPORTED, "Cannot %s for the mutable copy \"%s\": %s",
-                child.failed, input->overlay->copy_path, g_strerror (child.failure));
+                child.failed, input->copy->path, g_strerror (child.failure));
   return -1;
 }

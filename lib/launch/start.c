@@ -280,8 +280,7 @@ is_any_at_rest (const PvStarted *started, char **pids)
       pid_t pid = get_orphan (started, pids[i]);
       siginfo_t info = { .si_pid = 0 };
 
-      if (pid > 0
-          && waitid (P_PID, (id_t) pid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) == 0
+      if (pid > 0 && waitid (P_PID, (id_t) pid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) == 0
           && info.si_pid == pid)
         return TRUE;
     }

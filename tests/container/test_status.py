@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What --status-fd says: one JSON object a line, so that who listens knows what failed."""
 
-import fcntl
 import contextlib
+import fcntl
 import json
 import os
 import signal

@@ -7,6 +7,7 @@
 #include "launch/protocol.h"
 
 #include <jansson.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -19,13 +20,16 @@ string_new (const char *text)
   return json_string (valid);
 }
 
-/* Who does not listen any more is not told, and what is started is not stopped by that. */
+/* Who does not listen any more, or does not read, is not told, and what is started is not stopped by
+ * that. */
 static void
 write_line (int fd, const char *line)
 {
+  struct pollfd writable = { .fd = fd, .events = POLLOUT };
   void (*before) (int) = signal (SIGPIPE, SIG_IGN);
 
-  pv_fd_write_all (fd, line, strlen (line), NULL);
+  if (poll (&writable, 1, PV_PROTOCOL_REPORT_WAIT_MS) > 0)
+    pv_fd_write_all (fd, line, strlen (line), NULL);
   signal (SIGPIPE, before);
 }
 

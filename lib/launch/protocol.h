@@ -43,6 +43,9 @@ typedef struct
 #define PV_PROTOCOL_EVENT_TIME(ns)                                                                 \
   (long long) ((ns) / 1000000000), (long long) ((ns) / 1000 % 1000000)
 
+/* How long to wait for somebody who has let the pipe of --status-fd run full. */
+#define PV_PROTOCOL_REPORT_WAIT_MS 100
+
 /* Nanoseconds of CLOCK_MONOTONIC. */
 static inline int64_t
 pv_protocol_now (void)

@@ -96,7 +96,8 @@ handle_each (const char *numbers, void (*handler) (int))
 {
   char *end;
 
-  for (long number = strtol (numbers, &end, 10); end != numbers; number = strtol (numbers, &end, 10))
+  for (long number = strtol (numbers, &end, 10); end != numbers;
+       number = strtol (numbers, &end, 10))
     {
       handle ((int) number, handler);
       numbers = *end == ',' ? end + 1 : end;
@@ -110,7 +111,8 @@ block_each (const char *numbers)
   char *end;
 
   sigemptyset (&set);
-  for (long number = strtol (numbers, &end, 10); end != numbers; number = strtol (numbers, &end, 10))
+  for (long number = strtol (numbers, &end, 10); end != numbers;
+       number = strtol (numbers, &end, 10))
     {
       sigaddset (&set, (int) number);
       numbers = *end == ',' ? end + 1 : end;

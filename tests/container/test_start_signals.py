@@ -67,11 +67,24 @@ class StartTest(signal_case.SignalCase):
             self.assertEqual(result.status, STATUS[number], about)
         elif result.status != STATUS[number]:
             self.assertIn(result.status, (-number, 128 + number), about)
-        self.assertEqual(harness.list_descendants(os.getpid()), [], about)
+        # Who has died of it did so before there was a container; its getent(1) ends by itself.
+        if result.status == -number:
+            signal_case.wait_until(lambda: not harness.list_descendants(os.getpid()), about)
+        left = [harness.describe_process(pid) for pid in harness.list_descendants(os.getpid())]
+        self.assertEqual(left, [], about)
         self.assertFalse(harness.is_locked(self.ref), about)
         return bool(said)
 
-    def sweep(self, numbers, how, share=1):
+    def start_locked(self, options):
+        """When getent(1), which is asked about the user and obeys nobody here, has ended."""
+        process, reader = self.start_reporting(*self.words, "say=ready", "pause", options=options,
+                                               start_new_session=True)
+        self.wait_for_event(reader, "locked")
+        reader.close()
+        return process
+
+    def sweep(self, numbers, how, share=1, start=None):
+        start = start or self.start_round
         rounds = int(ROUNDS * share)
         for options in signal_case.WAYS:
             end = 1.2 * min(self.measure(options) for _ in range(3))
@@ -79,7 +92,7 @@ class StartTest(signal_case.SignalCase):
             for i in range(rounds):
                 number = numbers[i % len(numbers)]
                 delay = end * i / rounds
-                process = self.start_round(options)
+                process = start(options)
                 time.sleep(delay)
                 how(process, number)
                 reached += self.check_round(process, number, delay)
@@ -104,7 +117,7 @@ class StartTest(signal_case.SignalCase):
         self.sweep([signal.SIGTERM], stop_and_send, 0.5)
 
     def test_all_stopped(self):
-        self.sweep([signal.SIGTERM], stop_all_and_send, 0.5)
+        self.sweep([signal.SIGTERM], stop_all_and_send, 0.5, self.start_locked)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ static const PvAction nobody = { .reach = PV_REACH_NOBODY };
 static PvAction
 to (PvReach reach, int number)
 {
-  return (PvAction){ .reach = reach, .number = number };
+  return (PvAction) { .reach = reach, .number = number };
 }
 
 static void
@@ -128,8 +128,7 @@ test_program_ended (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_
 }
 
 static void
-test_program_ended_by_the_first (PvFixture *fixture G_GNUC_UNUSED,
-                                 gconstpointer data G_GNUC_UNUSED)
+test_program_ended_by_the_first (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
 {
   PvEscalation self = { .terminate_ms = -1 };
 

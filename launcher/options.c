@@ -90,7 +90,8 @@ parse_home (PvOptions *self, const PvOptionValue *values, GError **error)
     return TRUE;
 
   if (home[0] != '/')
-    return pv_option_set_invalid (error, values, PV_OPTION_HOME, home, "it is not an absolute path");
+    return pv_option_set_invalid (error, values, PV_OPTION_HOME, home,
+                                  "it is not an absolute path");
   if (share && pv_option_value_get (values, PV_OPTION_SHARE_HOME) != NULL)
     return pv_option_set_invalid (error, values, PV_OPTION_HOME, home,
                                   "--share-home asks for the user's own");
@@ -143,6 +144,38 @@ parse_pass_fds (PvOptions *self, const PvOptionValue *values, GError **error)
       if (fd > 2)
         g_array_append_val (self->pass_fds, fd);
     }
+  return TRUE;
+}
+
+/* Two ways to say the same: ours, and pressure-vessel's. */
+static gboolean
+parse_copy (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  static const char *const strategies[] = {
+    "auto", "overlay", "reflink", "hardlink", "copy", NULL
+  };
+  const char *parent = pv_option_value_get (values, PV_OPTION_MUTABLE_PARENT);
+  gboolean copy;
+  guint strategy;
+
+  if (!pv_option_get_boolean (values, PV_OPTION_COPY_RUNTIME, FALSE, &copy, error)
+      || !pv_option_get_boolean (values, PV_OPTION_WRITABLE_COPY, FALSE, &self->writable_copy,
+                                 error)
+      || !pv_option_get_boolean (values, PV_OPTION_KEEP_COPY, FALSE, &self->keep_copy, error)
+      || !pv_option_get_choice (values, PV_OPTION_COPY_STRATEGY, strategies, &strategy, error))
+    return FALSE;
+  if (parent == NULL && copy)
+    {
+      parent = pv_option_value_get (values, PV_OPTION_VARIABLE_DIR);
+      if (parent == NULL)
+        return pv_option_set_invalid (error, values, PV_OPTION_COPY_RUNTIME, "1",
+                                      "there is no --variable-dir");
+    }
+  self->mutable_parent = g_strdup (parent);
+  self->copy_strategy = (PvCopyStrategy) strategy;
+  if (self->writable_copy && self->copy_strategy == PV_COPY_HARDLINK)
+    return pv_option_set_invalid (error, values, PV_OPTION_COPY_STRATEGY, "hardlink",
+                                  "with --writable-copy the program would write into the runtime");
   return TRUE;
 }
 
@@ -239,8 +272,8 @@ parse_interactive (PvOptions *self, const PvOptionValue *values, PvShell *ret_sh
 {
   static const char *const shells[] = { "none", "after", "fail", "instead", NULL };
   static const char *const terminals[] = { "auto", "none", "tty", "xterm", NULL };
-  static const PvTerminal meant[]
-    = { PV_TERMINAL_NONE, PV_TERMINAL_NONE, PV_TERMINAL_TTY, PV_TERMINAL_XTERM };
+  static const PvTerminal meant[] = { PV_TERMINAL_NONE, PV_TERMINAL_NONE, PV_TERMINAL_TTY,
+                                      PV_TERMINAL_XTERM };
   gboolean batch;
   guint shell, terminal;
 
@@ -273,19 +306,18 @@ parse_values (PvOptions *self, const PvOptionValue *values, GError **error)
 
   self->runtime = g_strdup (runtime != NULL ? runtime : "");
   self->runtime_base = g_strdup (pv_option_value_get (values, PV_OPTION_RUNTIME_BASE));
-  self->mutable_parent = g_strdup (pv_option_value_get (values, PV_OPTION_MUTABLE_PARENT));
   if (!pv_option_get_choice (values, PV_OPTION_LOCK_ON_REMOTE, policies, &policy, error)
       || !pv_option_get_boolean (values, PV_OPTION_SHARE_PID, TRUE, &self->share_pid, error)
-      || !pv_option_get_boolean (values, PV_OPTION_WRITABLE_COPY, FALSE, &self->writable_copy, error)
       || !pv_option_get_boolean (values, PV_OPTION_UNSHARE_NET, FALSE, &unshare_net, error))
     return FALSE;
   self->lock_on_remote = (PvRemotePolicy) policy;
   self->share_net = !unshare_net;
   /* File descriptors come first: nothing of ours must be open when they are checked. */
   return parse_pass_fds (self, values, error) && parse_status_fd (self, values, error)
-         && parse_ends (self, values, error) && parse_lock_timeout (self, values, error)
-         && parse_log_level (self, values, error) && parse_home (self, values, error)
-         && parse_filesystems (self, values, error) && parse_edits (self, values, error);
+         && parse_copy (self, values, error) && parse_ends (self, values, error)
+         && parse_lock_timeout (self, values, error) && parse_log_level (self, values, error)
+         && parse_home (self, values, error) && parse_filesystems (self, values, error)
+         && parse_edits (self, values, error);
 }
 
 static void
@@ -363,8 +395,7 @@ pv_options_parse (int argc, char **argv, char **environment, GError **error)
   if (self->action == PV_ACTION_HELP || self->action == PV_ACTION_VERSION)
     return g_steal_pointer (&self);
 
-  if (!parse_values (self, values, error)
-      || !parse_interactive (self, values, &shell, error))
+  if (!parse_values (self, values, error) || !parse_interactive (self, values, &shell, error))
     return NULL;
   self->program = get_program (self, argv + first_word, shell);
   list_printable (self, values);
@@ -416,31 +447,29 @@ pv_options_is_dry_run (const PvOptions *options)
 char *
 pv_options_get_help (void)
 {
-  g_autoptr (GString) text = g_string_new (
-    "Usage: pv-launch [OPTIONS] [--] COMMAND [ARG…]\n"
-    "Runs a program in a runtime, and keeps the runtime in place while it runs.\n"
-    "\n"
-    "Options:\n");
+  g_autoptr (GString) text =
+      g_string_new ("Usage: pv-launch [OPTIONS] [--] COMMAND [ARG…]\n"
+                    "Runs a program in a runtime, and keeps the runtime in place while it runs.\n"
+                    "\n"
+                    "Options:\n");
 
   for (gsize i = 0; i < pv_option_table_length; i++)
     {
       const PvOptionSpec *spec = &pv_option_table[i];
       gboolean optional = (spec->flags & PV_OPTION_OPTIONAL_VALUE) != 0;
-      g_autofree char *option
-        = spec->value == NULL
-            ? g_strconcat ("--", spec->name, NULL)
-            : g_strconcat ("--", spec->name, optional ? "[=" : "=", spec->value,
-                           optional ? "]" : "", NULL);
+      g_autofree char *option = spec->value == NULL
+                                    ? g_strconcat ("--", spec->name, NULL)
+                                    : g_strconcat ("--", spec->name, optional ? "[=" : "=",
+                                                   spec->value, optional ? "]" : "", NULL);
 
       if (strlen (option) > 22)
         g_string_append_printf (text, "  %s\n  %-22s  %s\n", option, "", spec->help);
       else
         g_string_append_printf (text, "  %-22s  %s\n", option, spec->help);
     }
-  g_string_append (text,
-                   "\n"
-                   "Each has a variable, such as PV_LAUNCH_RUNTIME_BASE; options win.\n"
-                   "The exit status is the program's; 125: the launcher failed.\n"
-                   "pv-launch(1) has the details.  pvctl manages runtimes.\n");
+  g_string_append (text, "\n"
+                         "Each has a variable, such as PV_LAUNCH_RUNTIME_BASE; options win.\n"
+                         "The exit status is the program's; 125: the launcher failed.\n"
+                         "pv-launch(1) has the details.  pvctl manages runtimes.\n");
   return g_string_free (g_steal_pointer (&text), FALSE);
 }

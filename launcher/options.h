@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include "base/log.h"
+#include "copy/copy.h"
 #include "plan/interactive.h"
 #include "plan/plan.h"
 
@@ -32,6 +33,8 @@ typedef enum
  * @runtime: (type filename): may be empty: the host
  * @runtime_base: (type filename) (nullable): where a relative @runtime is
  * @mutable_parent: (type filename) (nullable): where a mutable copy is made
+ * @copy_strategy: how it is made
+ * @keep_copy: whether it is left behind
  * @writable_copy: whether the program may write into it
  * @lock_timeout_ms: milliseconds
  * @lock_on_remote: what to do where a lock does not reach everybody
@@ -59,6 +62,8 @@ typedef struct
   char *runtime;
   char *runtime_base;
   char *mutable_parent;
+  PvCopyStrategy copy_strategy;
+  gboolean keep_copy;
   gboolean writable_copy;
   int lock_timeout_ms;
   PvRemotePolicy lock_on_remote;

@@ -7,12 +7,20 @@
 #include "runtime/runtime.h"
 
 /**
- * PvCopyStrategy: how a mutable copy is made.
+ * PvCopyStrategy: how a mutable copy is made; each costs more than the one before.
+ * @PV_COPY_AUTO: by the first one that works
  * @PV_COPY_OVERLAY: an overlay over the runtime, which stays its lower layer
+ * @PV_COPY_REFLINK: files that share their blocks
+ * @PV_COPY_HARDLINK: the same files: nobody may write into them
+ * @PV_COPY_FULL: files of their own
  */
 typedef enum
 {
+  PV_COPY_AUTO,
   PV_COPY_OVERLAY,
+  PV_COPY_REFLINK,
+  PV_COPY_HARDLINK,
+  PV_COPY_FULL,
 } PvCopyStrategy;
 
 /**

@@ -249,8 +249,9 @@ class Case(unittest.TestCase):
             raise TimeoutError(f"the test took more than {self.timeout} s")
 
         signal.signal(signal.SIGALRM, expire)
-        signal.alarm(self.timeout)
-        self.addCleanup(signal.alarm, 0)
+        # Again and again: what waits after that, in another mode, is not to wait for ever.
+        signal.setitimer(signal.ITIMER_REAL, self.timeout, self.timeout)
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
 
     def check_processes(self):
         left = [describe_process(pid) for pid in list_descendants(os.getpid())]

@@ -56,6 +56,9 @@ class OddProgramTest(harness.LockCase):
         harness.wait_until(lambda: get_stat(inside)[0] != "T")
         self.assert_still_held()
         self.assertNotEqual(get_stat(inside)[0], "T")
+        # Somebody else does, when bubblewrap has gone.
+        harness.wait_until(lambda: len(harness.list_descendants(process.pid, zombies=True)) == 2)
+        os.kill(inside, signal.SIGSTOP)
         process.stdin.close()
         self.assert_over(process, 0)
 

@@ -28,6 +28,11 @@ become (char **argv, bool detached, volatile int *failure)
       for (int fd = 0; null >= 0 && fd <= 2; fd++)
         dup2 (null, fd);
     }
+  else
+    {
+      /* What is typed at the terminal is not for it: it would be left undone. */
+      setpgid (0, 0);
+    }
   execv (argv[0], argv);
   *failure = errno;
   _exit (PV_STATUS_LAUNCHER_FAILED);

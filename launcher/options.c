@@ -195,6 +195,13 @@ parse_status_fd (PvOptions *self, const PvOptionValue *values, GError **error)
                                 "it is open for reading only");
 }
 
+/* 0 means something else than a little. */
+static int
+to_ms (double seconds)
+{
+  return (int) (seconds * 1000 + 0.999);
+}
+
 /* What becomes of the container when somebody has ended: the caller, or the program. */
 static gboolean
 parse_ends (PvOptions *self, const PvOptionValue *values, GError **error)
@@ -206,8 +213,8 @@ parse_ends (PvOptions *self, const PvOptionValue *values, GError **error)
       || !pv_option_get_seconds (values, PV_OPTION_TERMINATE_TIMEOUT, -1, &seconds, error)
       || !pv_option_get_seconds (values, PV_OPTION_TERMINATE_IDLE_TIMEOUT, 0, &idle, error))
     return FALSE;
-  self->terminate_ms = seconds < 0 ? -1 : (int) (seconds * 1000);
-  self->terminate_idle_ms = (int) (idle * 1000);
+  self->terminate_ms = seconds < 0 ? -1 : to_ms (seconds);
+  self->terminate_idle_ms = to_ms (idle);
   return TRUE;
 }
 

@@ -12,11 +12,19 @@
 #include "supervise/message.h"
 #include "supervise/outside.h"
 
+#include <signal.h>
 #include <string.h>
 
 int
 main (int argc, char **argv)
 {
+  sigset_t broken_pipe;
+
+  /* Who does not listen to a complaint must not end what waits for a program. */
+  sigemptyset (&broken_pipe);
+  sigaddset (&broken_pipe, SIGPIPE);
+  sigprocmask (SIG_BLOCK, &broken_pipe, NULL);
+
   if (argc >= 2 && strncmp (argv[1], "--inside=", strlen ("--inside=")) == 0)
     return pv_inside (argc, argv);
   if (argc >= 2 && strcmp (argv[1], "--outside") == 0)

@@ -51,6 +51,11 @@ pv_fds_close_all_but (const int *kept, size_t n_kept)
   close_between (first, ~0U);
 }
 
+/**
+ * pv_fds_set_close_on_exec:
+ *
+ * Returns: false if @fd is not open
+ */
 bool
 pv_fds_set_close_on_exec (int fd, bool close_on_exec)
 {

@@ -42,6 +42,12 @@ pv_message_receive (int link, PvMessage *ret_message)
   return got < 0 && errno == EAGAIN ? 0 : -1;
 }
 
+/**
+ * pv_status_from_wait:
+ * @wait_status: from waitpid(2), of a process that has ended
+ *
+ * Returns: the exit status that says so, as a shell has it
+ */
 int
 pv_status_from_wait (int wait_status)
 {

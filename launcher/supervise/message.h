@@ -20,7 +20,6 @@
 #define PV_STATUS_LAUNCHER_FAILED 125
 #define PV_STATUS_NOT_EXECUTABLE 126
 #define PV_STATUS_NOT_FOUND 127
-#define PV_STATUS_SIGNAL_BASE 128
 
 bool pv_message_send (int link, PvMessageKind kind, int value);
 int pv_message_receive (int link, PvMessage *ret_message);

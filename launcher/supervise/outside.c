@@ -23,6 +23,7 @@
  * @supervision: what is done by whoever is the program's parent
  * @bwrap: bubblewrap, which has nothing left to do
  * @link: the socket to the supervisor inside; -1 once that one has gone
+ * @unsent: signals that the one inside has no room for yet
  * @parent: a pidfd of this process's parent, with whom the container is to end; or -1
  * @copy: the mutable copy that is removed at the end, or NULL
  * @parent_of_copy: the folder in which it is
@@ -36,12 +37,13 @@ typedef struct
   PvSupervision supervision;
   pid_t bwrap;
   int link;
+  sigset_t unsent;
   int parent;
   const char *copy;
   int parent_of_copy;
   bool remove_detached;
   bool terminal;
-  PvReport report;
+  PvExitReport report;
   bool reported;
 } PvOutside;
 
@@ -116,11 +118,13 @@ is_anything_left (PvOutside *self)
 {
   PvSupervision *supervision = &self->supervision;
 
-  if (!supervision->has_children || supervision->before.count == 0)
+  if (!supervision->has_children || !supervision->before.were_any)
     return supervision->has_children;
-  /* Asked again, what has come to this process while the first answer was made is seen. */
-  return pv_processes_has_children (&supervision->before)
-         || pv_processes_has_children (&supervision->before);
+  if (pv_processes_has_children (&supervision->before))
+    return true;
+  /* Who has just ended has not been waited for, and what it left may have been overlooked. */
+  pv_supervision_reap (supervision);
+  return pv_processes_has_children (&supervision->before);
 }
 
 static void
@@ -154,16 +158,58 @@ receive (PvOutside *self)
     lose_link (self);
 }
 
+/* Returns: false if it must be tried again: the one inside does not read */
+static bool
+send_inside (PvOutside *self, int number)
+{
+  if (pv_message_send (self->link, PV_MESSAGE_SIGNAL, number))
+    return true;
+  if (errno == EAGAIN)
+    return false;
+  receive (self);
+  if (self->link < 0)
+    pv_supervision_signal (&self->supervision, number);
+  return true;
+}
+
 static void
 pass_on (PvOutside *self, int number)
 {
-  if (self->link >= 0 && !pv_message_send (self->link, PV_MESSAGE_SIGNAL, number) && errno == EPIPE)
-    receive (self);
   if (self->link < 0)
-    pv_supervision_signal (&self->supervision, number);
+    {
+      pv_supervision_signal (&self->supervision, number);
+      return;
+    }
+  pv_supervision_count (&self->supervision, number);
+  if (!send_inside (self, number))
+    sigaddset (&self->unsent, number);
   /* Who is stopped passes nothing on. */
-  else if (number == SIGCONT && self->supervision.inside > 0)
+  if (number == SIGCONT && self->supervision.inside > 0)
     kill (self->supervision.inside, SIGCONT);
+}
+
+static bool
+has_unsent (const PvOutside *self)
+{
+  for (int number = 1; number < _NSIG; number++)
+    {
+      if (sigismember (&self->unsent, number) == 1)
+        return true;
+    }
+  return false;
+}
+
+static void
+send_unsent (PvOutside *self)
+{
+  for (int number = 1; number < _NSIG; number++)
+    {
+      if (sigismember (&self->unsent, number) != 1)
+        continue;
+      if (self->link >= 0 && !send_inside (self, number))
+        return;
+      sigdelset (&self->unsent, number);
+    }
 }
 
 static void
@@ -180,7 +226,7 @@ wait_for_change (PvOutside *self)
   PvSupervision *supervision = &self->supervision;
   struct pollfd fds[] = {
     { .fd = supervision->signals, .events = POLLIN },
-    { .fd = self->link, .events = POLLIN },
+    { .fd = self->link, .events = (short) (POLLIN | (has_unsent (self) ? POLLOUT : 0)) },
     { .fd = self->parent, .events = POLLIN },
   };
   int number;
@@ -189,6 +235,7 @@ wait_for_change (PvOutside *self)
     return;
   if (fds[1].revents != 0)
     receive (self);
+  send_unsent (self);
   while (pv_supervision_next_signal (supervision, &number))
     {
       if (number != 0)
@@ -229,8 +276,10 @@ get_status (const PvOutside *self)
  * `--link=FD` the socket, `--before=PID…` the children that this process had before bubblewrap,
  * `--terminate-timeout=MS`, `--terminate-idle-timeout=MS`, `--parent=FD` a pidfd with whose end the
  * container is to end, `--status=FD` and `--began=NS` for the report, `--copy=NAME`,
- * `--parent-of-copy=FD` and `--remove-detached`, see pv_removal_run(), `--wrapped` and `--terminal` as pv_inside().  Further fds that were inherited are leases, which
- * are held by being open.  All signals that are passed on are blocked, and so is SIGCHLD.
+ * `--parent-of-copy=FD` and `--remove-detached`, see pv_removal_run(), `--wrapped`: the program is a shell that waits for
+ * another one, `--terminal`: the program has the controlling terminal.  Further fds that were
+ * inherited are leases, which are held by being open.  All signals that are passed on are blocked,
+ * and so is SIGCHLD.
  *
  * Returns: the exit status of the launcher
  */

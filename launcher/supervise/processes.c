@@ -39,6 +39,28 @@ has (const PvPids *pids, pid_t pid)
   return false;
 }
 
+/* All that bubblewrap makes is in a mount namespace of its own from the beginning. */
+static bool
+is_in_our_namespace (pid_t pid)
+{
+  char path[sizeof "/proc/2147483647/ns/mnt"];
+  char theirs[64], ours[64];
+  ssize_t theirs_length, ours_length;
+
+  snprintf (path, sizeof path, "/proc/%d/ns/mnt", pid);
+  theirs_length = readlink (path, theirs, sizeof theirs);
+  ours_length = readlink ("/proc/self/ns/mnt", ours, sizeof ours);
+  return theirs_length > 0 && theirs_length == ours_length
+         && memcmp (theirs, ours, (size_t) ours_length) == 0;
+}
+
+/* Of a child of this process. */
+static bool
+is_foreign (const PvPids *but, pid_t pid)
+{
+  return has (but, pid) || (but != NULL && but->were_any && is_in_our_namespace (pid));
+}
+
 /**
  * pv_pids_parse:
  * @pids: (out): the pids in @text
@@ -57,6 +79,7 @@ pv_pids_parse (PvPids *pids, const char *text)
       if (end == word)
         return;
       pids->pids[pids->count++] = pid;
+      pids->were_any = true;
     }
 }
 
@@ -168,7 +191,8 @@ mark_descendants (const PvPids *but)
           PvProcess *process = &processes[i];
 
           if (process->descends
-              || !(process->parent == self ? !has (but, process->pid) : descends (process->parent)))
+              || !(process->parent == self ? !is_foreign (but, process->pid)
+                                           : descends (process->parent)))
             continue;
           process->descends = true;
           changed = true;
@@ -207,7 +231,7 @@ pv_processes_has_children (const PvPids *but)
   scan ();
   for (size_t i = 0; i < n_processes; i++)
     {
-      if (processes[i].parent == self && !has (but, processes[i].pid))
+      if (processes[i].parent == self && !is_foreign (but, processes[i].pid))
         return true;
     }
   return false;

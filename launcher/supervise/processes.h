@@ -9,12 +9,15 @@
 #define PV_MAX_PIDS 1024
 
 /**
- * PvPids: processes that are left alone.
+ * PvPids: processes that are left alone: children that this process had before the launch.
+ * @were_any: whether there have been any: they can leave children of their own, which come to this
+ *  process, and are left alone as well
  */
 typedef struct
 {
   pid_t pids[PV_MAX_PIDS];
   size_t count;
+  bool were_any;
 } PvPids;
 
 void pv_pids_parse (PvPids *pids, const char *text);

@@ -3,7 +3,6 @@
 #include "supervise/message.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -14,7 +13,7 @@
  * Writes a line as the launcher does.  Who does not listen any more, or does not read, is not told.
  */
 void
-pv_report_exited (const PvReport *self, int status)
+pv_report_exited (const PvExitReport *self, int status)
 {
   struct pollfd writable = { .fd = self->fd, .events = POLLOUT };
   char line[128];
@@ -24,7 +23,6 @@ pv_report_exited (const PvReport *self, int status)
     return;
   length = snprintf (line, sizeof line, PV_PROTOCOL_EVENT_FORMAT ",\"status\":%d}\n", "exited",
                      PV_PROTOCOL_EVENT_TIME (pv_protocol_now () - self->began), status);
-  signal (SIGPIPE, SIG_IGN);
   if (poll (&writable, 1, PV_PROTOCOL_REPORT_WAIT_MS) > 0)
     PV_RETRY (write (self->fd, line, (size_t) length));
 }

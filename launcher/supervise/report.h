@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 /**
- * PvReport: where --status-fd leads.
+ * PvExitReport: where --status-fd leads.
  * @fd: or -1
  * @began: when the launch did: nanoseconds of CLOCK_MONOTONIC
  */
@@ -12,6 +12,6 @@ typedef struct
 {
   int fd;
   int64_t began;
-} PvReport;
+} PvExitReport;
 
-void pv_report_exited (const PvReport *self, int status);
+void pv_report_exited (const PvExitReport *self, int status);

@@ -216,6 +216,18 @@ perform (const PvSupervision *self, PvAction action)
 }
 
 /**
+ * pv_supervision_count:
+ * @number: a signal that the supervisor inside deals with
+ *
+ * For the case that this one has to go on.
+ */
+void
+pv_supervision_count (PvSupervision *self, int number)
+{
+  pv_escalation_on_signal (&self->escalation, number, get_now ());
+}
+
+/**
  * pv_supervision_signal:
  * @number: a signal that was sent to the launcher
  */

@@ -39,6 +39,7 @@ bool pv_supervision_next_signal (PvSupervision *self, int *ret_number);
 void pv_supervision_reap (PvSupervision *self);
 void pv_supervision_take_over (PvSupervision *self);
 void pv_supervision_set_status (PvSupervision *self, int status);
+void pv_supervision_count (PvSupervision *self, int number);
 void pv_supervision_signal (PvSupervision *self, int number);
 void pv_supervision_tick (PvSupervision *self);
 bool pv_supervision_parse_timeout (PvSupervision *self, const char *option);

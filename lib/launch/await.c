@@ -69,12 +69,13 @@ wake_stopped (const PvAwaiting *self)
 {
   siginfo_t info = { .si_pid = 0 };
 
-  if (waitid (P_ALL, 0, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid > 0)
+  while (waitid (P_ALL, 0, &info, WSTOPPED | WNOHANG) == 0 && info.si_pid > 0)
     {
       g_autofree char *pid = g_strdup_printf ("%d", info.si_pid);
 
       if (pv_start_is_ours (self->started, pid))
         kill (info.si_pid, SIGCONT);
+      info.si_pid = 0;
     }
 }
 

@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,6 +27,10 @@ release_lock (gpointer data)
   pv_lock_release (data);
 }
 
+/**
+ * pv_fd_set_free:
+ * @set: (nullable) (transfer full): closes what it owns
+ */
 void
 pv_fd_set_free (PvFdSet *set)
 {
@@ -167,12 +173,14 @@ open_supervise (PvFdSet *self, const char *path, GError **error)
   return TRUE;
 }
 
-/* Not PR_SET_PDEATHSIG, which speaks of the thread that has started this process. */
+/* PR_SET_PDEATHSIG speaks of the thread that has started this process, which may end earlier; but it
+ * is all there is where the parent has no pid here, or the kernel no pidfds. */
 static gboolean
 open_parent (PvFdSet *self, GError **error)
 {
   self->parent = (int) syscall (SYS_pidfd_open, getppid (), 0);
-  return self->parent >= 0 || pv_error_set_errno (error, errno, "Cannot watch the parent process");
+  return self->parent >= 0 || prctl (PR_SET_PDEATHSIG, SIGTERM) == 0
+         || pv_error_set_errno (error, errno, "Cannot watch the parent process");
 }
 
 /**

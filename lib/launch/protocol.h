@@ -56,6 +56,9 @@ pv_protocol_now (void)
   return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* As a shell has it. */
+#define PV_STATUS_SIGNAL_BASE 128
+
 /* The signals that are passed on to the program. */
 static inline void
 pv_protocol_list_signals (sigset_t *set)

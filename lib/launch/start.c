@@ -16,9 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* As a shell has it. */
-#define STATUS_SIGNAL_BASE 128
-
 /* What bubblewrap says is a line or two. */
 #define MAX_ERRORS (64 * 1024)
 
@@ -94,26 +91,24 @@ pv_start_bwrap (const PvLaunchInput *input, const PvFdSet *set, char **argv, con
 
 /* Bubblewrap has ended before anything of ours ran inside. */
 static gboolean
-set_bwrap_failed (const PvFdSet *set, int wait_status, int *ret_status, GError **error)
+set_bwrap_failed (const PvFdSet *set, int wait_status, GError **error)
 {
   g_autofree char *text = NULL;
 
   if (WIFSIGNALED (wait_status))
-    {
-      *ret_status = STATUS_SIGNAL_BASE + WTERMSIG (wait_status);
-      return TRUE;
-    }
+    return pv_error_set (error, PV_ERROR_FAILED,
+                         "Cannot start the container: bubblewrap was ended by signal %d",
+                         WTERMSIG (wait_status));
   if (lseek (set->errors, 0, SEEK_SET) < 0)
     return pv_error_set_errno (error, errno, "Cannot read what bubblewrap said");
   text = pv_fd_read_all (set->errors, MAX_ERRORS, NULL, error);
   if (text == NULL)
     return FALSE;
-  /* A signal has ended its child, it itself has nothing to say. */
-  if (text[0] == '\0' && WEXITSTATUS (wait_status) > STATUS_SIGNAL_BASE)
-    {
-      *ret_status = WEXITSTATUS (wait_status);
-      return TRUE;
-    }
+  /* It itself has nothing to say. */
+  if (text[0] == '\0' && WEXITSTATUS (wait_status) > PV_STATUS_SIGNAL_BASE)
+    return pv_error_set (error, PV_ERROR_FAILED,
+                         "Cannot start the container: its first process was ended by signal %d",
+                         WEXITSTATUS (wait_status) - PV_STATUS_SIGNAL_BASE);
   return pv_bwrap_failure_set (text, error);
 }
 
@@ -132,6 +127,18 @@ set_replaced (const PvPlan *plan, int which, GError **error)
   return pv_error_set (error, PV_ERROR_FAILED, "Cannot start the container: invalid message");
 }
 
+/* All that bubblewrap makes is in a mount namespace of its own from the beginning.  Who was there
+ * before the launch can leave children too. */
+static gboolean
+is_in_our_namespace (const char *pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%s/ns/mnt", pid);
+  g_autofree char *theirs = g_file_read_link (path, NULL);
+  g_autofree char *ours = g_file_read_link ("/proc/self/ns/mnt", NULL);
+
+  return theirs != NULL && g_strcmp0 (theirs, ours) == 0;
+}
+
 /**
  * pv_start_is_ours:
  * @text: the pid of a child of this process
@@ -143,8 +150,11 @@ pv_start_is_ours (const PvStarted *started, const char *text)
 {
   pid_t pid = (pid_t) g_ascii_strtoll (text, NULL, 10);
 
-  return pid > 0 && pid != started->bwrap
-         && !g_strv_contains ((const char *const *) started->before, text);
+  if (pid <= 0 || pid == started->bwrap)
+    return FALSE;
+  return started->before[0] == NULL
+         || (!g_strv_contains ((const char *const *) started->before, text)
+             && !is_in_our_namespace (text));
 }
 
 /**
@@ -203,6 +213,22 @@ reap (const PvStarted *started)
   return status;
 }
 
+/* The supervisor inside has been killed before it could say that the program runs.  Its children come
+ * to this process when it has gone. */
+static gboolean
+does_program_run (const PvStarted *started)
+{
+  siginfo_t info;
+
+  while (started->program > 0 && kill (started->program, 0) == 0)
+    {
+      if (waitid (P_PID, (id_t) started->program, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+        return TRUE;
+      g_usleep (500);
+    }
+  return FALSE;
+}
+
 /**
  * pv_start_wait:
  * @set: (inout): this process's copy of the socket's inner end is closed
@@ -231,15 +257,20 @@ pv_start_wait (const PvLaunchInput *input, PvFdSet *set, PvStarted *started, int
       if (message.kind == PV_MESSAGE_STARTED)
         return TRUE;
       reap (started);
-      if (message.kind == PV_MESSAGE_REPLACED)
-        return set_replaced (input->plan, message.value, error);
       *ret_status = message.value;
-      return TRUE;
+      if (message.kind != PV_MESSAGE_REPLACED)
+        return TRUE;
+      if (ended_by == 0)
+        return set_replaced (input->plan, message.value, error);
     }
-
-  wait_status = reap (started);
-  if (ended_by == 0)
-    return set_bwrap_failed (set, wait_status, ret_status, error);
-  *ret_status = STATUS_SIGNAL_BASE + ended_by;
+  else
+    {
+      if (does_program_run (started))
+        return TRUE;
+      wait_status = reap (started);
+      if (ended_by == 0 && started->program == 0)
+        return set_bwrap_failed (set, wait_status, error);
+    }
+  *ret_status = PV_STATUS_SIGNAL_BASE + (ended_by != 0 ? ended_by : SIGKILL);
   return TRUE;
 }

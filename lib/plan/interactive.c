@@ -10,16 +10,18 @@
  * Variables of the shell that are in its environment too would reach the program: their names must
  * be nobody else's.  "exec" finds a program even if the shell has a command of that name; not
  * every shell's knows "--".  What the
- * terminal or the caller sends is for the program: the shell that waits for it must survive, but
- * for SIGHUP and SIGTERM; and a trap, unlike "ignore", is not inherited.
+ * terminal or the caller sends is for the program: the shell that waits for it must survive, to
+ * return its status; and a trap, unlike "ignore", is not inherited.  Only if the terminal hangs up
+ * must it end, as the leader of the session, or nobody else would be told.
  *
  * The xterm is the parent of this shell, and its standard output a pipe to RUN_XTERM: there, and
  * nowhere else, a status can be said, without an fd that the program would inherit.  The first one
  * is what counts if the window is closed: SIGHUP. */
 static const char run_shell[] =
-    "_pv_launch_shell=$1 _pv_launch_terminal=$2 _pv_launch_status=129\n"
+    "_pv_launch_shell=$1 _pv_launch_terminal=$2 _pv_launch_status=129 _pv_launch_ended=\n"
     "shift 2\n"
     "trap : INT QUIT USR1 USR2\n"
+    "trap '_pv_launch_ended=1' TERM\n"
     "_pv_launch_report () {\n"
     "  [ \"$_pv_launch_terminal\" != xterm ] || echo \"$_pv_launch_status\" >\"/proc/$PPID/fd/1\"\n"
     "}\n"
@@ -35,12 +37,13 @@ static const char run_shell[] =
     "  exec \"$@\")\n"
     "  _pv_launch_status=$?\n"
     "  _pv_launch_report\n"
-    "  case $_pv_launch_shell,$_pv_launch_status in\n"
-    "    none,* | fail,0) exit \"$_pv_launch_status\" ;;\n"
+    "  case $_pv_launch_shell,$_pv_launch_status,$_pv_launch_ended in\n"
+    "    none,* | fail,0,* | *,1) exit \"$_pv_launch_status\" ;;\n"
     "  esac\n"
     "  echo \"pv-launch: The program ended with status $_pv_launch_status;"
     " \\\"\\$@\\\" runs it again\"\n"
     "fi\n"
+    "trap - TERM\n"
     "if command -v bash >/dev/null; then\n"
     "  bash -i -s -- \"$@\"\n"
     "else\n"

@@ -275,6 +275,19 @@ class ShellTest(InteractiveCase):
                 self.terminal.finish(128 + number)
                 self.assertNotIn(AGAIN, self.terminal.read_rest())
 
+    def test_cleans_up(self):
+        """The status is the program's, which ends in its own time."""
+        for shell in ("after", "fail"):
+            self.open_shell("--", "sh", "-c",
+                            "trap 'sleep 0.3; kill $child; exit 5' TERM; sleep 1000 & child=$!; "
+                            "echo start\"\"ed; wait",
+                            shell=shell)
+            self.terminal.expect(b"started")
+            wait_for_supervisor(self.terminal.process.pid)
+            self.terminal.process.terminate()
+            self.terminal.finish(5)
+            self.assertNotIn(AGAIN, self.terminal.read_rest())
+
     def test_other_signals(self):
         for number in (signal.SIGUSR1, signal.SIGINT):
             self.start_sleeping()

@@ -121,6 +121,13 @@ class StatusTest(harness.Case):
         for name in ("no-such-program", "/usr/bin/no-such-program", "./no-such-program", ""):
             self.assert_failed(self.run_probe(name), f'"{name}"', status=127)
 
+    def test_complaint_that_nobody_hears(self):
+        receiving, sending = os.pipe()
+        os.close(receiving)
+        process = self.start("--", "no-such-program", stderr=sending)
+        os.close(sending)
+        self.assertEqual(process.wait(), 127)
+
     def test_not_executable(self):
         (self.files / "bin/data").write_text("probe\n")
         (self.files / "bin/folder").mkdir()

@@ -71,6 +71,14 @@ class OddProgramTest(harness.LockCase):
                                  preexec_fn=lambda: os.sched_setaffinity(0, one))
             self.assert_over(process, 0)
 
+    def test_kills_its_parent(self):
+        """At once, before that one can say that the program runs."""
+        one = {min(os.sched_getaffinity(0))}
+        for _ in range(20):
+            process = self.start("--", "/bin/sh", "-c", "kill -KILL $PPID; sleep 0.05; exit 6",
+                                 preexec_fn=lambda: os.sched_setaffinity(0, one))
+            self.assertEqual(self.finish(process).status, 6)
+
     @harness.in_each_mode
     def test_subreaper(self, options):
         """What it has taken in comes to the supervisor when it has ended."""

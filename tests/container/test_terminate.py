@@ -183,6 +183,13 @@ class ParentTest(signal_case.SignalCase):
                 return child
         return None
 
+    def test_parent_in_another_namespace(self):
+        """It has no pid there."""
+        flags = "-pf" if harness.is_root() else "-rpf"
+        result = self.run_launch("--exit-with-parent", "--", "/bin/sh", "-c", "exit 6",
+                                 command=["unshare", flags, "--mount-proc", harness.PV_LAUNCH])
+        self.assertEqual((result.status, result.err), (6, ""))
+
     def assert_cleans_up(self, process, launcher):
         self.expect(process, "cleaning 15")
         self.assertIsNotNone(signal_case.get_state(launcher))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Removes the copies that nobody uses: rule 8 of lock/locking.md.
+/* Removes the copies that nobody uses.
  *
  *   lock the folder exclusively, without waiting
  *     each copy: lock it exclusively, without waiting; rename it to .trash-*; let go of it

@@ -6,12 +6,12 @@
  *   let go of the folder: no launch waits for what follows
  *     look what is in the trash; read who has what mounted; delete what nobody has
  *
- * Mounts are read twice, both times without a lock.  What is read first keeps a copy whose container
- * has lost its supervisors from being renamed.  It does not prove that nobody has the copy mounted:
- * meanwhile a container may have been started, and its supervisors killed.  What is read after the
- * names of the trash does: nobody finds a copy under its former name, so whoever has it mounted had it
- * when it was renamed, or descends from somebody who had.  A copy that is found then stays in the
- * trash until a later run finds it free.
+ * Mounts are read twice, both times without a lock.  What is read first keeps a copy whose
+ * container has lost its supervisors from being renamed.  It does not prove that nobody has the copy
+ * mounted: meanwhile a container may have been started, and its supervisors killed.  What is read
+ * after the names of the trash does: nobody finds a copy under its former name, so whoever has it
+ * mounted had it when it was renamed, or descends from somebody who had.  A copy that is found then
+ * stays in the trash until a later run finds it free.
  *
  * Whoever is killed on the way leaves a copy, or a part of one in the trash: both are for the next
  * run. */
@@ -22,7 +22,7 @@
 #include "base/fd.h"
 #include "base/openat2.h"
 #include "base/tree.h"
-#include "copy/names.h"
+#include "copy/disk.h"
 #include "lock/lock.h"
 
 #include <errno.h>
@@ -96,11 +96,11 @@ leave_in_use (PvGcEntry *entry, const Run *run, const struct stat *lock)
 }
 
 static gboolean
-leave_for_errno (PvGcEntry *entry)
+leave_for_errno (PvGcEntry *entry, int saved_errno)
 {
-  gboolean closed = errno == EACCES || errno == EPERM;
+  gboolean closed = saved_errno == EACCES || saved_errno == EPERM;
 
-  return leave (entry, closed ? PV_GC_CLOSED : PV_GC_FAILED, g_strerror (errno));
+  return leave (entry, closed ? PV_GC_CLOSED : PV_GC_FAILED, g_strerror (saved_errno));
 }
 
 /* Returns: whether nobody has it mounted */
@@ -124,7 +124,11 @@ check_owner (Run *run, const char *name)
   struct stat st;
 
   if (fstatat (run->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-    return errno != ENOENT && leave_for_errno (add_entry (run, name));
+    {
+      int saved_errno = errno;
+
+      return saved_errno != ENOENT && leave_for_errno (add_entry (run, name), saved_errno);
+    }
   if (!S_ISDIR (st.st_mode))
     return leave (add_entry (run, name), PV_GC_NOT_OURS, "not a folder");
   if (st.st_uid != geteuid ())
@@ -154,7 +158,7 @@ take_lock (PvGcEntry *entry, const Run *run, int copy_fd, const char *name, PvLo
 
   *ret_lock = NULL;
   if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != EXDEV && errno != ELOOP)
-    return leave_for_errno (entry);
+    return leave_for_errno (entry, errno);
   if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
     return TRUE;
 
@@ -189,6 +193,8 @@ is_still_named (const Run *run, int copy_fd, const char *name)
 static gboolean
 move_to_trash (PvGcEntry *entry, const Run *run, const char *name)
 {
+  int saved_errno = 0;
+
   for (int i = 0; i < MAX_NAMES; i++)
     {
       g_autofree char *trash =
@@ -204,10 +210,11 @@ move_to_trash (PvGcEntry *entry, const Run *run, const char *name)
           entry->trash = g_steal_pointer (&trash);
           return TRUE;
         }
+      saved_errno = errno;
       if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR && errno != ENAMETOOLONG)
         break;
     }
-  return errno == ENOENT || leave (entry, PV_GC_FAILED, g_strerror (errno));
+  return saved_errno == ENOENT || leave (entry, PV_GC_FAILED, g_strerror (saved_errno));
 }
 
 /* @parent_lock: (nullable): a proof that nobody is setting it up; %NULL: there is no lock file */
@@ -226,7 +233,7 @@ clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
   fd = openat (run->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
     {
-      leave_for_errno (entry);
+      leave_for_errno (entry, errno);
       return;
     }
   if (faccessat (fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) == 0)

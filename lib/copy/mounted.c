@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A copy can be in use though nobody holds its lock: the supervisors were killed, and what the
- * program has left has no fd of the lock file.  It has the copy's `.ref`, or the copy itself, mounted.
+ * program has left has no fd of the lock file.  It has the copy's `.ref`, or the copy, mounted.
  *
  * Only texts of /proc are read: to look at the mounts themselves could hang for ever (FUSE). */
 #include "copy/mounted.h"
 
 #include "base/process.h"
-#include "copy/names.h"
+#include "copy/disk.h"
 
 #include <string.h>
 #include <sys/sysmacros.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who holds which lock.  The owner of an OFD lock is no process, and /proc/locks says -1; but an open
- * file description shows its locks in the /proc/PID/fdinfo of whoever has it. */
+/* Who holds which lock.  The owner of an OFD lock is no process, and /proc/locks says -1; but an
+ * open file description shows its locks in the /proc/PID/fdinfo of whoever has it. */
 #include "lock/holders.h"
 
 #include "base/fd.h"

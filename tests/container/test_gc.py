@@ -39,18 +39,8 @@ def describe_tree(folder):
     for path, folders, files in os.walk(os.fsencode(folder)):
         for name in [b".", *folders, *files]:
             st = os.lstat(os.path.join(path, name))
-            found[os.path.join(path, name)] = (st.st_mode, st.st_ino, st.st_mtime_ns, st.st_ctime_ns)
-    return found
-
-
-def find_processes(word, value):
-    """Of this test, those whose command line has both words."""
-    found = []
-    for pid in harness.list_descendants(os.getpid()):
-        with contextlib.suppress(OSError):
-            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if word in words and value in words:
-                found.append(pid)
+            found[os.path.join(path, name)] = (st.st_mode, st.st_ino, st.st_mtime_ns,
+                                               st.st_ctime_ns)
     return found
 
 
@@ -108,7 +98,7 @@ class UseTest(GcCase):
         self.assertEqual((entry["path"], entry["outcome"]), (str(copy), "in-use"))
         users = {user["pid"]: user["command"] for user in entry["users"]}
         self.assertLessEqual(set(supervisors), set(users))
-        self.assertTrue(any(command.startswith("probe --wait") for command in users.values()), users)
+        self.assertTrue(any(words.startswith("probe --wait") for words in users.values()), users)
         self.assertEqual(describe_tree(copy), before)
         self.assert_works(self.finish(process))
         self.assertEqual(self.gc().text, "")
@@ -360,10 +350,8 @@ class ManyTest(GcCase):
         """None fails, and none loses a file."""
         self.make_many(200)
         launches = [self.launch() for _ in range(4)]
-        cleaners = [self.start(f"--parent={self.parent}",
-                               command=["sh", "-c", 'for i in $(seq 40); do "$@" || exit; done', "sh",
-                                        PVCTL, "gc"])
-                    for _ in range(2)]
+        loop = ["sh", "-c", 'for i in $(seq 40); do "$@" || exit; done', "sh", PVCTL, "gc"]
+        cleaners = [self.start(f"--parent={self.parent}", command=loop) for _ in range(2)]
         for _ in range(20):
             result = self.run_launch("--runtime=scout", f"--runtime-mutable-parent={self.parent}",
                                      "--", "probe", "cat", "/usr/marker")

@@ -108,7 +108,7 @@ assert_found (const PvFixture *fixture, gboolean expected)
   g_assert_cmpint (pv_mounted_get (mounted, place) != NULL, ==, expected);
 }
 
-/* As the kernel has it: of a file whose name has blanks on the way, also when it has been deleted. */
+/* As the kernel has it: there are blanks on the way; also when the file has been deleted. */
 static int
 mount_ref (gconstpointer data)
 {

@@ -2,18 +2,7 @@
 /* Where the program's /usr comes from: the runtime itself, or a mutable copy of it. */
 #include "sysroot.h"
 
-/* As the XDG Base Directory Specification has it. */
-static char *
-get_registry (char **environment)
-{
-  const char *state = g_environ_getenv (environment, "XDG_STATE_HOME");
-  const char *home = g_environ_getenv (environment, "HOME");
-
-  if (state != NULL && g_path_is_absolute (state))
-    return g_build_filename (state, "pv-launch", "parents", NULL);
-  return g_build_filename (home != NULL ? home : "/", ".local", "state", "pv-launch", "parents",
-                           NULL);
-}
+#include "copy/registry.h"
 
 /**
  * pv_sysroot_make_copy:
@@ -32,7 +21,7 @@ pv_sysroot_make_copy (const PvOptions *options, char **environment, const PvRunt
 
   if (options->mutable_parent == NULL)
     return TRUE;
-  registry = get_registry (environment);
+  registry = pv_registry_get_path (environment);
   parent = pv_copy_parent_acquire (options->mutable_parent, registry, &wait, error);
   if (parent == NULL)
     return FALSE;

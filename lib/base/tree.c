@@ -6,8 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* One fd is open for each level; what is deeper is moved up to where it is not. */
+#define MAX_DEPTH 24
+
+/* Somebody else who puts new things into what is deleted does not keep us for ever. */
+#define MAX_ROUNDS 100000
 
 static gboolean
 set_error_at (GError **error, int saved_errno, const char *what, int dir_fd, const char *name)
@@ -71,56 +78,166 @@ pv_tree_make_at (int dir_fd, const char *name, mode_t mode, GError **error)
   return pv_fd_steal (&fd);
 }
 
-static gboolean remove_entry (int dir_fd, const char *name, dev_t device, GError **error);
+/**
+ * Removal: of one tree.
+ * @top_fd: the folder itself
+ * @mount_id: of the mount in which it is
+ * @n_moved: what was moved up to it so far
+ * @error: (nullable): where the first error goes; the rest is deleted all the same
+ * @failed: whether there was one
+ */
+typedef struct
+{
+  int top_fd;
+  guint64 mount_id;
+  guint n_moved;
+  GError **error;
+  gboolean failed;
+} Removal;
+
+static void
+note_failure (Removal *self, const char *what, int dir_fd, const char *name)
+{
+  if (!self->failed)
+    set_error_at (self->error, errno, what, dir_fd, name);
+  self->failed = TRUE;
+}
+
+/* A number that tells mounts apart, bind mounts too; before Linux 5.8 the device, which tells apart
+ * only filesystems. */
+static gboolean
+get_mount_id (int fd, guint64 *ret_id)
+{
+  struct statx stx;
+
+  if (statx (fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+    return FALSE;
+  if (stx.stx_mask & STATX_MNT_ID)
+    *ret_id = stx.stx_mnt_id;
+  else
+    *ret_id = (guint64) stx.stx_dev_major << 32 | stx.stx_dev_minor;
+  return TRUE;
+}
 
 /* A folder that its owner may not read, enter or write cannot be emptied. */
 static int
-open_to_empty (int dir_fd, const char *name, const struct stat *st)
+open_to_empty (int dir_fd, const char *name)
 {
-  if ((st->st_mode & 0700) != 0700
-      && fchmodat (dir_fd, name, (st->st_mode & 07777) | 0700, AT_SYMLINK_NOFOLLOW) < 0)
-    return -1;
-  return openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  int fd = openat (dir_fd, name, flags);
+  struct stat st;
+
+  if (fd < 0 && errno == EACCES && fchmodat (dir_fd, name, 0700, AT_SYMLINK_NOFOLLOW) == 0)
+    return openat (dir_fd, name, flags);
+  /* If it does not work, what cannot be deleted says so. */
+  if (fd >= 0 && fstat (fd, &st) == 0 && (st.st_mode & 0700) != 0700)
+    fchmod (fd, 0700);
+  return fd;
 }
 
-static gboolean
-remove_folder (int dir_fd, const char *name, const struct stat *st, GError **error)
+/* Whatever has that name there is deleted too. */
+static void
+move_up (Removal *self, int dir_fd, const char *name)
 {
-  pv_autofd fd = open_to_empty (dir_fd, name, st);
-  g_autoptr (GPtrArray) entries = NULL;
+  char higher[32];
 
-  if (fd < 0)
-    return set_error_at (error, errno, "open folder", dir_fd, name);
-  entries = pv_dir_list (fd, error);
+  for (;;)
+    {
+      snprintf (higher, sizeof higher, "%u", self->n_moved++);
+      if (renameat (dir_fd, name, self->top_fd, higher) == 0 || errno == ENOENT)
+        return;
+      if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
+        {
+          note_failure (self, "delete folder", dir_fd, name);
+          return;
+        }
+    }
+}
+
+static void empty_folder (Removal *self, int fd, int depth);
+
+static void
+remove_folder (Removal *self, int dir_fd, const char *name, int depth)
+{
+  pv_autofd fd = -1;
+  guint64 mount_id;
+
+  if (unlinkat (dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+    return;
+  fd = open_to_empty (dir_fd, name);
+  if (fd < 0 || !get_mount_id (fd, &mount_id))
+    {
+      if (errno != ENOENT)
+        note_failure (self, "open folder", dir_fd, name);
+      return;
+    }
+  if (mount_id != self->mount_id)
+    {
+      errno = EXDEV;
+      note_failure (self, "delete", dir_fd, name);
+      return;
+    }
+  if (depth >= MAX_DEPTH)
+    {
+      move_up (self, dir_fd, name);
+      return;
+    }
+  empty_folder (self, fd, depth + 1);
+  if (unlinkat (dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+    note_failure (self, "delete folder", dir_fd, name);
+}
+
+static void
+remove_file (Removal *self, int dir_fd, const char *name, int depth)
+{
+  if (unlinkat (dir_fd, name, 0) == 0 || errno == ENOENT)
+    return;
+  /* It was none when it was listed. */
+  if (errno == EISDIR)
+    remove_folder (self, dir_fd, name, depth);
+  else
+    note_failure (self, "delete", dir_fd, name);
+}
+
+static void
+empty_folder (Removal *self, int fd, int depth)
+{
+  g_autoptr (GError) local_error = NULL;
+  g_autoptr (GPtrArray) entries = pv_dir_list (fd, &local_error);
+
   if (entries == NULL)
-    return FALSE;
-
+    {
+      if (!self->failed)
+        g_propagate_error (self->error, g_steal_pointer (&local_error));
+      self->failed = TRUE;
+      return;
+    }
   for (guint i = 0; i < entries->len; i++)
     {
       const PvEntry *entry = entries->pdata[i];
 
-      if (!remove_entry (fd, entry->name, st->st_dev, error))
-        return FALSE;
+      if (entry->is_dir)
+        remove_folder (self, fd, entry->name, depth);
+      else
+        remove_file (self, fd, entry->name, depth);
     }
-  if (unlinkat (dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-    return set_error_at (error, errno, "delete folder", dir_fd, name);
-  return TRUE;
 }
 
-static gboolean
-remove_entry (int dir_fd, const char *name, dev_t device, GError **error)
+/* Round by round, until nothing has been moved up. */
+static void
+remove_top (Removal *self, int dir_fd, const char *name)
 {
-  struct stat st;
+  for (int i = 0; i < MAX_ROUNDS; i++)
+    {
+      guint n_moved = self->n_moved;
 
-  if (fstatat (dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-    return errno == ENOENT || set_error_at (error, errno, "look at", dir_fd, name);
-  if (st.st_dev != device)
-    return set_error_at (error, EXDEV, "delete", dir_fd, name);
-  if (S_ISDIR (st.st_mode))
-    return remove_folder (dir_fd, name, &st, error);
-  if (unlinkat (dir_fd, name, 0) < 0 && errno != ENOENT)
-    return set_error_at (error, errno, "delete", dir_fd, name);
-  return TRUE;
+      empty_folder (self, self->top_fd, 0);
+      if (unlinkat (dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return;
+      if (errno != ENOTEMPTY || (self->failed && self->n_moved == n_moved))
+        break;
+    }
+  note_failure (self, "delete folder", dir_fd, name);
 }
 
 /**
@@ -128,15 +245,31 @@ remove_entry (int dir_fd, const char *name, dev_t device, GError **error)
  * @dir_fd: an open folder
  * @name: (type filename): one name in it; it is no error if there is no such thing
  *
- * Deletes @name and all that is in it.  Links are deleted, not followed; what lies on another
- * filesystem is not touched, and is an error.
+ * Deletes @name and all that is in it, however deep, also what has lost its permissions.  Links are
+ * deleted, not followed; what is mounted there is not touched, and is an error.  After an error the
+ * rest is deleted all the same.  Others may delete the same tree meanwhile.
  */
 gboolean
 pv_tree_remove_at (int dir_fd, const char *name, GError **error)
 {
-  struct stat st;
+  Removal removal = { .top_fd = -1, .error = error };
+  pv_autofd top_fd = -1;
 
-  if (fstat (dir_fd, &st) < 0)
-    return set_error_at (error, errno, "look at", dir_fd, ".");
-  return remove_entry (dir_fd, name, st.st_dev, error);
+  guint64 mount_id;
+
+  if (unlinkat (dir_fd, name, 0) == 0 || errno == ENOENT)
+    return TRUE;
+  if (errno != EISDIR)
+    return set_error_at (error, errno, "delete", dir_fd, name);
+  top_fd = open_to_empty (dir_fd, name);
+  if (top_fd < 0)
+    return errno == ENOENT || set_error_at (error, errno, "open folder", dir_fd, name);
+  if (!get_mount_id (dir_fd, &removal.mount_id) || !get_mount_id (top_fd, &mount_id))
+    return set_error_at (error, errno, "look at", dir_fd, name);
+  if (mount_id != removal.mount_id)
+    return set_error_at (error, EXDEV, "delete", dir_fd, name);
+
+  removal.top_fd = top_fd;
+  remove_top (&removal, dir_fd, name);
+  return !removal.failed;
 }

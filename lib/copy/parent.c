@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/tree.h"
+#include "copy/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,20 +40,6 @@ may_create (int folder_fd, gconstpointer data)
   return TRUE;
 }
 
-/* So that a cleaner finds it later.  Without it all works but that. */
-static void
-register_parent (const char *registry, const char *path)
-{
-  g_autoptr (GError) local_error = NULL;
-  g_autofree char *digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, path, -1);
-  pv_autofd fd = pv_tree_make (registry, 0700, &local_error);
-
-  if (fd < 0)
-    pv_debug ("%s", local_error->message);
-  else if (symlinkat (path, fd, digest) < 0 && errno != EEXIST)
-    pv_debug ("Cannot create \"%s/%s\": %s", registry, digest, g_strerror (errno));
-}
-
 /**
  * pv_copy_parent_acquire:
  * @name: (type filename): as the user gave it; it is created if it is missing
@@ -80,6 +66,6 @@ pv_copy_parent_acquire (const char *name, const char *registry, const PvLockWait
     return NULL;
   self->path = pv_fd_get_path (self->fd);
   if (is_new)
-    register_parent (registry, self->path);
+    pv_registry_add (registry, self->path);
   return g_steal_pointer (&self);
 }

@@ -113,7 +113,6 @@ def list_tasks(program, *words):
 
 def check_control(report, program):
     man = split_man("launcher/man/pvctl.1")
-    completion = set(WORD.findall(tap.read("launcher/completions/pvctl")))
     tasks, problems = list_tasks(program)
     all_names = {"help", "version"}
     report.check("pvctl --help", problems)
@@ -125,7 +124,9 @@ def check_control(report, program):
         report.check(f"{title}: a bad option", check_bad_option(program, 2, *words))
         report.check(f"pvctl(1): {title}",
                      compare(title, set(MAN_OPTION.findall(man.get(title, ""))), names))
-    report.check("completions/pvctl", compare("pvctl", completion, all_names))
+    for name in ("pvctl", "_pvctl"):
+        found = set(WORD.findall(tap.read(f"launcher/completions/{name}")))
+        report.check(f"completions/{name}", compare(name, found, all_names))
 
 
 def main():

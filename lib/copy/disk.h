@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is in a folder of mutable copies: "On disk" in lock/locking.md. */
+#pragma once
+
+#define PV_COPY_LOCK ".ref"
+#define PV_COPY_PREFIX "tmp-"
+#define PV_COPY_TRASH ".trash-"

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Removes the copies that nobody uses.
+ *
+ *   lock the folder exclusively, without waiting
+ *     each copy: lock it exclusively, without waiting; rename it to .trash-*; let go of it
+ *   let go of the folder: no launch waits for what follows
+ *     look what is in the trash; read who has what mounted; delete what nobody has
+ *
+ * Mounts are read twice, both times without a lock.  What is read first keeps a copy whose
+ * container has lost its supervisors from being renamed.  It does not prove that nobody has the copy
+ * mounted: meanwhile a container may have been started, and its supervisors killed.  What is read
+ * after the names of the trash does: nobody finds a copy under its former name, so whoever has it
+ * mounted had it when it was renamed, or descends from somebody who had.  A copy that is found then
+ * stays in the trash until a later run finds it free.
+ *
+ * Whoever is killed on the way leaves a copy, or a part of one in the trash: both are for the next
+ * run. */
+#include "copy/gc.h"
+
+#include "base/dir.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/openat2.h"
+#include "base/tree.h"
+#include "copy/disk.h"
+#include "lock/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How many names are tried for something in the trash. */
+#define MAX_NAMES 1000
+
+/**
+ * Run: over one folder.
+ * @fd: the folder
+ * @place: where it is; borrowed
+ * @mounted: borrowed
+ * @is_known: whether it has a lock file, as every folder of copies has
+ * @found: (element-type PvGcEntry): what became of what
+ */
+typedef struct
+{
+  int fd;
+  const PvPlace *place;
+  const PvMounted *mounted;
+  gboolean dry_run;
+  gboolean is_known;
+  GPtrArray *found;
+} Run;
+
+static void
+free_entry (gpointer data)
+{
+  PvGcEntry *entry = data;
+
+  g_free (entry->path);
+  g_free (entry->reason);
+  g_free (entry->trash);
+  if (entry->pids != NULL)
+    g_array_unref (entry->pids);
+  g_free (entry);
+}
+
+static PvGcEntry *
+add_entry (const Run *run, const char *name)
+{
+  PvGcEntry *entry = g_new0 (PvGcEntry, 1);
+
+  entry->path =
+      name != NULL ? g_build_filename (run->place->path, name, NULL) : g_strdup (run->place->path);
+  g_ptr_array_add (run->found, entry);
+  return entry;
+}
+
+/* @reason: (nullable).  Returns: %FALSE */
+static gboolean
+leave (PvGcEntry *entry, PvGcOutcome outcome, const char *reason)
+{
+  entry->outcome = outcome;
+  g_free (entry->reason);
+  entry->reason = g_strdup (reason);
+  return FALSE;
+}
+
+static gboolean
+leave_in_use (PvGcEntry *entry, const Run *run, const struct stat *lock)
+{
+  entry->lock_device = run->place->device;
+  entry->lock_inode = lock->st_ino;
+  return leave (entry, PV_GC_IN_USE, NULL);
+}
+
+static gboolean
+leave_for_errno (PvGcEntry *entry, int saved_errno)
+{
+  gboolean closed = saved_errno == EACCES || saved_errno == EPERM;
+
+  return leave (entry, closed ? PV_GC_CLOSED : PV_GC_FAILED, g_strerror (saved_errno));
+}
+
+/* Returns: whether nobody has it mounted */
+static gboolean
+check_mounts (PvGcEntry *entry, const Run *run, const PvMounted *mounted, const char *name)
+{
+  g_autoptr (PvPlace) place = pv_place_inside (run->place, name);
+  const GArray *pids = pv_mounted_get (mounted, place);
+
+  if (pids == NULL)
+    return TRUE;
+  entry->pids = g_array_new (FALSE, FALSE, sizeof (pid_t));
+  g_array_append_vals (entry->pids, pids->data, pids->len);
+  return leave (entry, PV_GC_MOUNTED, NULL);
+}
+
+/* Returns: whether it is a folder of this user's; otherwise it is left, or gone already */
+static gboolean
+check_owner (Run *run, const char *name)
+{
+  struct stat st;
+
+  if (fstatat (run->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    {
+      int saved_errno = errno;
+
+      return saved_errno != ENOENT && leave_for_errno (add_entry (run, name), saved_errno);
+    }
+  if (!S_ISDIR (st.st_mode))
+    return leave (add_entry (run, name), PV_GC_NOT_OURS, "not a folder");
+  if (st.st_uid != geteuid ())
+    return leave (add_entry (run, name), PV_GC_NOT_OURS, "it belongs to another user");
+  return TRUE;
+}
+
+/* A folder of the same name that is none of ours: somebody may have named a wrong parent. */
+static gboolean
+check_is_ours (PvGcEntry *entry, const Run *run, int fd)
+{
+  if (run->is_known || faccessat (fd, PV_COPY_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0
+      || faccessat (fd, "usr/" PV_COPY_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    return TRUE;
+  return leave (entry, PV_GC_NOT_OURS, "neither this nor its parent has a lock file");
+}
+
+/* A lock file that is none, or a link that leads out of the copy or nowhere, is nobody's lock.
+ * @ret_lock: (out) (nullable): %NULL: there is nothing to lock
+ * Returns: whether nobody else holds it */
+static gboolean
+take_lock (PvGcEntry *entry, const Run *run, int copy_fd, const char *name, PvLock **ret_lock)
+{
+  g_autoptr (GError) error = NULL;
+  pv_autofd fd = pv_openat2 (copy_fd, name, O_PATH | O_NOFOLLOW, 0, PV_RESOLVE_BENEATH);
+  struct stat st;
+
+  *ret_lock = NULL;
+  if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != EXDEV && errno != ELOOP)
+    return leave_for_errno (entry, errno);
+  if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
+    return TRUE;
+
+  *ret_lock
+    = pv_lock_acquire_at (copy_fd, name, PV_LOCK_EXCLUSIVE, PV_LOCK_FLAGS_NONE, NULL, &error);
+  if (*ret_lock != NULL)
+    return TRUE;
+  if (g_error_matches (error, PV_ERROR, PV_ERROR_BUSY)
+      || g_error_matches (error, PV_ERROR, PV_ERROR_CHANGED))
+    return leave_in_use (entry, run, &st);
+  return leave (entry, PV_GC_FAILED, error->message);
+}
+
+static gboolean
+is_same (int fd, int other_fd)
+{
+  struct stat st, other;
+
+  return fstat (fd, &st) == 0 && fstat (other_fd, &other) == 0 && st.st_dev == other.st_dev
+         && st.st_ino == other.st_ino;
+}
+
+static gboolean
+is_still_named (const Run *run, int copy_fd, const char *name)
+{
+  pv_autofd fd = openat (run->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+  return fd >= 0 && is_same (fd, copy_fd);
+}
+
+/* The name in the trash is the former one, if there is no other of that name yet. */
+static gboolean
+move_to_trash (PvGcEntry *entry, const Run *run, const char *name)
+{
+  int saved_errno = 0;
+
+  for (int i = 0; i < MAX_NAMES; i++)
+    {
+      g_autofree char *trash =
+          i == 0 ? g_strconcat (PV_COPY_TRASH, name + strlen (PV_COPY_PREFIX), NULL)
+                 : g_strdup_printf (PV_COPY_TRASH "%d-%d", getpid (), i);
+      int result = renameat2 (run->fd, name, run->fd, trash, RENAME_NOREPLACE);
+
+      /* A filesystem that cannot do that.  All that this could replace is an empty folder. */
+      if (result < 0 && errno == EINVAL)
+        result = renameat (run->fd, name, run->fd, trash);
+      if (result == 0)
+        {
+          entry->trash = g_steal_pointer (&trash);
+          return TRUE;
+        }
+      saved_errno = errno;
+      if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR && errno != ENAMETOOLONG)
+        break;
+    }
+  return saved_errno == ENOENT || leave (entry, PV_GC_FAILED, g_strerror (saved_errno));
+}
+
+/* @parent_lock: (nullable): a proof that nobody is setting it up; %NULL: there is no lock file */
+static void
+clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
+{
+  g_autoptr (PvLock) lock = NULL;
+  g_autoptr (PvLock) further = NULL;
+  pv_autofd fd = -1;
+  PvGcEntry *entry;
+  struct stat st;
+
+  if (!check_owner (run, name))
+    return;
+  entry = add_entry (run, name);
+  fd = openat (run->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    {
+      leave_for_errno (entry, errno);
+      return;
+    }
+  if (faccessat (fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    {
+      leave (entry, PV_GC_KEPT, NULL);
+      return;
+    }
+  if (!check_is_ours (entry, run, fd) || !take_lock (entry, run, fd, "usr/" PV_COPY_LOCK, &lock))
+    return;
+  /* Usually a link to that; but some clean-up may have created a file of its own there. */
+  if (fstatat (fd, PV_COPY_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG (st.st_mode)
+      && st.st_nlink == 1 && !take_lock (entry, run, fd, PV_COPY_LOCK, &further))
+    return;
+  if (!is_still_named (run, fd, name))
+    leave (entry, PV_GC_IN_USE, "somebody has replaced it");
+  else if (check_mounts (entry, run, run->mounted, name) && !run->dry_run)
+    move_to_trash (entry, run, name);
+}
+
+static gboolean
+is_copy (const PvEntry *entry)
+{
+  return g_str_has_prefix (entry->name, PV_COPY_PREFIX);
+}
+
+static gboolean
+is_trash (const PvEntry *entry)
+{
+  return g_str_has_prefix (entry->name, PV_COPY_TRASH);
+}
+
+/* What else belongs there: the lock file, and runtimes that were deployed from a manifest. */
+static gboolean
+is_expected (const PvEntry *entry)
+{
+  return strcmp (entry->name, PV_COPY_LOCK) == 0 || g_str_has_prefix (entry->name, "base-")
+         || g_str_has_prefix (entry->name, ".new-");
+}
+
+static int
+open_folder (gconstpointer data, GError **error)
+{
+  const char *name = data;
+  int fd = open (name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  if (fd < 0)
+    pv_error_set_errno (error, errno, "Cannot open folder \"%s\"", name);
+  return fd;
+}
+
+/* @ret_lock: (out) (nullable): %NULL: somebody is there, which is said */
+static gboolean
+lock_parent (Run *run, const char *parent, PvLock **ret_lock, GError **error)
+{
+  const PvLockFolder folder = { .open = open_folder, .data = parent };
+  g_autoptr (GError) local_error = NULL;
+  pv_autofd locked_fd = -1;
+  struct stat st;
+
+  *ret_lock
+    = pv_lock_acquire (&folder, PV_COPY_LOCK, PV_LOCK_EXCLUSIVE, NULL, &locked_fd, &local_error);
+  if (*ret_lock != NULL)
+    return is_same (run->fd, locked_fd)
+           || pv_error_set (error, PV_ERROR_CHANGED,
+                            "Cannot clean \"%s\": it was replaced meanwhile", parent);
+  if (g_error_matches (local_error, PV_ERROR, PV_ERROR_BUSY)
+      && fstatat (run->fd, PV_COPY_LOCK, &st, 0) == 0)
+    {
+      leave_in_use (add_entry (run, NULL), run, &st);
+      return TRUE;
+    }
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
+/* Returns: whether there is a copy among them */
+static gboolean
+note_foreign (Run *run, const GPtrArray *entries)
+{
+  gboolean has_copies = FALSE;
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const PvEntry *entry = entries->pdata[i];
+
+      has_copies |= is_copy (entry);
+      if (!is_copy (entry) && !is_trash (entry) && !is_expected (entry))
+        leave (add_entry (run, entry->name), PV_GC_NOT_OURS, "no copy has such a name");
+    }
+  return has_copies;
+}
+
+static gboolean
+clean_copies (Run *run, const char *parent, GError **error)
+{
+  g_autoptr (GPtrArray) entries = pv_dir_list (run->fd, error);
+  g_autoptr (PvLock) lock = NULL;
+
+  if (entries == NULL)
+    return FALSE;
+  /* Whoever sets up a copy has made the lock file before: without one, nobody sets up these. */
+  run->is_known = faccessat (run->fd, PV_COPY_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  if (!note_foreign (run, entries))
+    return TRUE;
+  if (run->is_known && !lock_parent (run, parent, &lock, error))
+    return FALSE;
+  if (run->is_known && lock == NULL)
+    return TRUE;
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const PvEntry *entry = entries->pdata[i];
+
+      if (is_copy (entry))
+        clean_copy (run, lock, entry->name);
+    }
+  return TRUE;
+}
+
+/* Returns: what it was before it was trash; or a new one, if somebody else has put it there */
+static PvGcEntry *
+find_entry (Run *run, const char *trash)
+{
+  for (guint i = 0; i < run->found->len; i++)
+    {
+      PvGcEntry *entry = run->found->pdata[i];
+
+      if (g_strcmp0 (entry->trash, trash) == 0)
+        return entry;
+    }
+  return add_entry (run, trash);
+}
+
+static void
+delete_trash (Run *run, const PvMounted *mounted, const char *name)
+{
+  g_autoptr (GError) error = NULL;
+  PvGcEntry *entry;
+
+  if (!check_owner (run, name))
+    return;
+  entry = find_entry (run, name);
+  if (!run->is_known && entry->trash == NULL)
+    {
+      leave (entry, PV_GC_NOT_OURS, "its parent has no lock file");
+      return;
+    }
+  if (check_mounts (entry, run, mounted, name) && !run->dry_run
+      && !pv_tree_remove_at (run->fd, name, &error))
+    leave (entry, PV_GC_FAILED, error->message);
+}
+
+/* Whoever it was that put it there. */
+static gboolean
+empty_trash (Run *run, GError **error)
+{
+  g_autoptr (GPtrArray) entries = pv_dir_list (run->fd, error);
+  g_autoptr (PvMounted) mounted = NULL;
+  g_autoptr (PvPlace) place = pv_place_of (run->fd);
+
+  if (entries == NULL)
+    return FALSE;
+  run->place = place;
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const PvEntry *entry = entries->pdata[i];
+
+      if (!is_trash (entry))
+        continue;
+      if (mounted == NULL)
+        mounted = pv_mounted_read ();
+      delete_trash (run, mounted, entry->name);
+    }
+  return TRUE;
+}
+
+/**
+ * pv_gc_clean:
+ * @parent: (type filename): a folder of mutable copies
+ * @mounted: what is mounted, read when this process had no lock yet
+ * @dry_run: say what would be done, and do nothing
+ *
+ * Returns: (transfer full) (element-type PvGcEntry): what became of what is in it; or %NULL with
+ *  @error set
+ */
+GPtrArray *
+pv_gc_clean (const char *parent, const PvMounted *mounted, gboolean dry_run, GError **error)
+{
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (free_entry);
+  pv_autofd fd = open_folder (parent, error);
+  g_autoptr (PvPlace) place = fd < 0 ? NULL : pv_place_of (fd);
+  Run run = {
+    .fd = fd,
+    .place = place,
+    .mounted = mounted,
+    .dry_run = dry_run,
+    .found = found,
+  };
+
+  if (fd < 0)
+    return NULL;
+  if (!clean_copies (&run, parent, error) || !empty_trash (&run, error))
+    return NULL;
+  return g_steal_pointer (&found);
+}
+
+const char *
+pv_gc_outcome_to_string (PvGcOutcome outcome)
+{
+  static const char *const names[] = { "removed",  "in-use", "mounted", "keep",
+                                       "not-ours", "closed", "failed" };
+
+  return names[outcome];
+}

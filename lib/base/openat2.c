@@ -19,6 +19,8 @@ resolve_flags (PvResolve resolve)
       return RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
     case PV_RESOLVE_NO_LINKS:
       return RESOLVE_NO_SYMLINKS;
+    case PV_RESOLVE_NO_MOUNTS:
+      return RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
     case PV_RESOLVE_ANYWHERE:
     default:
       return 0;
@@ -36,8 +38,8 @@ resolve_flags (PvResolve resolve)
  * openat2(2), which is in Linux since 5.6.  A sandbox that filters it makes it fail with `ENOSYS`:
  * there is no fallback but for %PV_RESOLVE_ANYWHERE, since nothing else gives the same promise.
  *
- * Returns: an fd, or -1 with `errno` set; `EXDEV` where @path led out of @dir_fd, `ELOOP` where it
- *  has a link and must not, `EAGAIN` (after some tries) where somebody renames folders all the time
+ * Returns: an fd, or -1 with `errno` set; `EXDEV` where @path led out of @dir_fd or its mount,
+ *  `ELOOP` where it has a link and must not, `EAGAIN` (after some tries) where somebody renames folders all the time
  */
 int
 pv_openat2 (int dir_fd, const char *path, int flags, mode_t mode, PvResolve resolve)

@@ -18,8 +18,8 @@
 #define MAX_ATTEMPTS_OF_BWRAP 4
 
 static gboolean
-run_once (const PvOptions *options, const PvReport *report, char **environment, int *ret_status,
-          GError **error)
+run_once (const PvOptions *options, const PvReport *report, char **environment,
+          PvCopyStrategy first, int *ret_status, GError **error)
 {
   g_autoptr (PvCopy) copy = NULL;
   g_autoptr (GPtrArray) leases = pv_leases_new ();
@@ -33,11 +33,12 @@ run_once (const PvOptions *options, const PvReport *report, char **environment, 
     return FALSE;
   runtime = pv_lease_runtime (options, report, environment, !pv_options_is_dry_run (options),
                               leases, error);
-  if (runtime == NULL
-      || !pv_sysroot_make_copy (options, environment, runtime, leases, &copy, error))
-    return FALSE;
-  contents = pv_runtime_contents_read (runtime, host->zone, error);
+  contents = runtime == NULL ? NULL : pv_runtime_contents_read (runtime, host->zone, error);
   if (contents == NULL)
+    return FALSE;
+  if (options->mutable_parent != NULL && !pv_options_is_dry_run (options)
+      && (copy = pv_sysroot_make_copy (options, environment, runtime, first, leases, error))
+             == NULL)
     return FALSE;
   plan = pv_step_plan (options, host, runtime, contents, copy, &opened, error);
   if (plan == NULL)
@@ -67,13 +68,23 @@ pv_pipeline_run (const PvOptions *options, const PvReport *report, char **enviro
                  int *ret_status, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
+  PvCopyStrategy first = PV_COPY_OVERLAY;
 
   *ret_status = 0;
   for (int i = 0; i < MAX_ATTEMPTS; i++)
     {
       g_clear_error (&local_error);
-      if (run_once (options, report, environment, ret_status, &local_error))
+      if (run_once (options, report, environment, first, ret_status, &local_error))
         return TRUE;
+      /* An overlay is mounted only when the container is started. */
+      if (options->mutable_parent != NULL && options->copy_strategy == PV_COPY_AUTO
+          && first == PV_COPY_OVERLAY
+          && g_error_matches (local_error, PV_ERROR, PV_ERROR_UNSUPPORTED))
+        {
+          pv_info ("%s", local_error->message);
+          first = PV_COPY_REFLINK;
+          continue;
+        }
       if (!g_error_matches (local_error, PV_ERROR, PV_ERROR_CHANGED)
           || (pv_error_get_hint (local_error) != NULL && i + 1 >= MAX_ATTEMPTS_OF_BWRAP))
         break;

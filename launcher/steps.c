@@ -70,7 +70,7 @@ pv_step_start (const PvOptions *options, const PvReport *report, const PvHost *h
     .path = copy != NULL ? copy->path : NULL,
     .fd = copy != NULL ? copy->fd : -1,
     .parent_fd = copy != NULL ? copy->parent_fd : -1,
-    .lower_path = lower,
+    .lower_path = copy != NULL && copy->strategy == PV_COPY_OVERLAY ? lower : NULL,
     .lower_fd = runtime->fd,
   };
   const PvLaunchInput input = {

@@ -2,12 +2,11 @@
 #pragma once
 
 #include "copy/copy.h"
-#include "launch/launch.h"
 #include "options.h"
 #include "plan/plan.h"
 
-gboolean pv_sysroot_make_copy (const PvOptions *options, char **environment,
-                               const PvRuntime *runtime, GPtrArray *leases, PvCopy **ret_copy,
-                               GError **error);
+PvCopy *pv_sysroot_make_copy (const PvOptions *options, char **environment,
+                              const PvRuntime *runtime, PvCopyStrategy first, GPtrArray *leases,
+                              GError **error);
 PvSysroot pv_sysroot_describe (const PvOptions *options, const PvRuntime *runtime,
                                const PvCopy *copy);

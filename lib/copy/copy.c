@@ -6,6 +6,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/tree.h"
+#include "copy/disk.h"
+#include "copy/tree-copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_FILE ".ref"
-#define PREFIX "tmp-"
-#define TRASH ".trash-"
 #define RANDOM_LENGTH 6
 
 /* There are 62 to the power of 6 names. */
@@ -34,12 +33,12 @@ make_name (void)
 {
   static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   guint8 bytes[RANDOM_LENGTH];
-  char *name = g_strdup (PREFIX "XXXXXX");
+  char *name = g_strdup (PV_COPY_PREFIX "XXXXXX");
 
   if (getrandom (bytes, sizeof bytes, 0) < 0)
     memset (bytes, 0, sizeof bytes);
   for (gsize i = 0; i < RANDOM_LENGTH; i++)
-    name[strlen (PREFIX) + i] = letters[bytes[i] % strlen (letters)];
+    name[strlen (PV_COPY_PREFIX) + i] = letters[bytes[i] % strlen (letters)];
   return name;
 }
 
@@ -73,13 +72,13 @@ make_lock (PvCopy *self, const PvCopyParent *parent, GError **error)
 
   if (usr < 0)
     return FALSE;
-  self->lock = pv_lock_acquire_at (usr, LOCK_FILE, PV_LOCK_SHARED, PV_LOCK_CREATE, NULL, error);
+  self->lock = pv_lock_acquire_at (usr, PV_COPY_LOCK, PV_LOCK_SHARED, PV_LOCK_CREATE, NULL, error);
   if (self->lock == NULL)
     return FALSE;
-  self->ref_path = g_build_filename (self->path, "usr", LOCK_FILE, NULL);
+  self->ref_path = g_build_filename (self->path, "usr", PV_COPY_LOCK, NULL);
   self->ref_fd = pv_lock_get_fd (self->lock);
-  return symlinkat ("usr/" LOCK_FILE, self->fd, LOCK_FILE) == 0
-         || set_error (error, self, "create", LOCK_FILE);
+  return symlinkat ("usr/" PV_COPY_LOCK, self->fd, PV_COPY_LOCK) == 0
+         || set_error (error, self, "create", PV_COPY_LOCK);
 }
 
 /* The target of the bind of the real lock file hides the runtime's own. */
@@ -87,7 +86,7 @@ static gboolean
 make_layers (const PvCopy *self, const PvRuntime *runtime, GError **error)
 {
   static const char *const folders[] = { "upper", "work", "m" };
-  const char *ref = "upper/" LOCK_FILE;
+  const char *ref = "upper/" PV_COPY_LOCK;
   int fd;
 
   for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
@@ -99,7 +98,7 @@ make_layers (const PvCopy *self, const PvRuntime *runtime, GError **error)
     {
       if (mkdirat (self->fd, "upper/usr", 0755) < 0)
         return set_error (error, self, "create", "upper/usr");
-      ref = "upper/usr/" LOCK_FILE;
+      ref = "upper/usr/" PV_COPY_LOCK;
     }
   fd = openat (self->fd, ref, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0644);
   if (fd < 0)
@@ -108,27 +107,74 @@ make_layers (const PvCopy *self, const PvRuntime *runtime, GError **error)
   return TRUE;
 }
 
+/* What is in it is the runtime's; only its lock file is the copy's own. */
+static gboolean
+copy_files (const PvCopy *self, const PvRuntime *runtime, GError **error)
+{
+  static const char *const excluded[] = { PV_COPY_LOCK, "usr/" PV_COPY_LOCK, NULL };
+  static const PvTreeCopyKind kinds[] = {
+    [PV_COPY_REFLINK] = PV_TREE_COPY_REFLINK,
+    [PV_COPY_HARDLINK] = PV_TREE_COPY_HARDLINK,
+    [PV_COPY_FULL] = PV_TREE_COPY_FULL,
+  };
+  pv_autofd usr = -1;
+
+  if (runtime->layout == PV_LAYOUT_ROOT)
+    return pv_tree_copy (runtime->fd, self->fd, kinds[self->strategy], excluded, error);
+  usr = pv_tree_make_at (self->fd, "usr", 0755, error);
+  return usr >= 0 && pv_tree_copy (runtime->fd, usr, kinds[self->strategy], excluded, error);
+}
+
+static gboolean
+fill (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime, GError **error)
+{
+  if (self->strategy == PV_COPY_OVERLAY)
+    return make_lock (self, parent, error) && make_layers (self, runtime, error);
+  return copy_files (self, runtime, error) && make_lock (self, parent, error);
+}
+
+/**
+ * pv_copy_strategy_to_string:
+ *
+ * Returns: (transfer none): as it is said with `--copy-strategy`
+ */
+const char *
+pv_copy_strategy_to_string (PvCopyStrategy strategy)
+{
+  static const char *const names[] = {
+    [PV_COPY_AUTO] = "auto",         [PV_COPY_OVERLAY] = "overlay", [PV_COPY_REFLINK] = "reflink",
+    [PV_COPY_HARDLINK] = "hardlink", [PV_COPY_FULL] = "copy",
+  };
+
+  return names[strategy];
+}
+
 /**
  * pv_copy_new:
  * @parent: where the copy is made
  * @runtime: what is copied; it must be locked
- * @strategy: how
+ * @strategy: how; not %PV_COPY_AUTO
+ * @keep: whether no cleaner is to remove it
  *
- * Returns: (transfer full): the copy, or %NULL with @error set, and nothing left
+ * Returns: (transfer full): the copy, or %NULL with @error set, and nothing left;
+ *  %PV_ERROR_UNSUPPORTED: another strategy may work
  */
 PvCopy *
 pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, PvCopyStrategy strategy,
-             GError **error)
+             gboolean keep, GError **error)
 {
   g_autoptr (PvCopy) self = g_new0 (PvCopy, 1);
 
   self->fd = -1;
   self->parent_fd = fcntl (parent->fd, F_DUPFD_CLOEXEC, 3);
   self->strategy = strategy;
-  if (!make_folder (self, parent, error))
+  if (!make_folder (self, parent, error) || !fill (self, parent, runtime, error))
     return NULL;
-  if (!make_lock (self, parent, error) || !make_layers (self, runtime, error))
-    return NULL;
+  if (keep && mknodat (self->fd, "keep", S_IFREG | 0644, 0) < 0)
+    {
+      set_error (error, self, "create", "keep");
+      return NULL;
+    }
   return g_steal_pointer (&self);
 }
 
@@ -137,7 +183,7 @@ remove_copy (const PvCopy *self)
 {
   g_autoptr (GError) local_error = NULL;
   g_autofree char *name = g_path_get_basename (self->path);
-  g_autofree char *trash = g_strconcat (TRASH, name + strlen (PREFIX), NULL);
+  g_autofree char *trash = g_strconcat (PV_COPY_TRASH, name + strlen (PV_COPY_PREFIX), NULL);
 
   /* Under a name for which no launch has to wait. */
   if (renameat (self->parent_fd, name, self->parent_fd, trash) < 0)

@@ -43,8 +43,9 @@ typedef struct
   int ref_fd;
 } PvCopy;
 
+const char *pv_copy_strategy_to_string (PvCopyStrategy strategy);
 PvCopy *pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, PvCopyStrategy strategy,
-                     GError **error);
+                     gboolean keep, GError **error);
 void pv_copy_free (PvCopy *copy);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PvCopy, pv_copy_free)

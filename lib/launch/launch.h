@@ -13,7 +13,8 @@
  *  mounted at `m`
  * @fd: its folder
  * @parent_fd: where that is
- * @lower_path: (type filename): the runtime, an overlay's lower layer
+ * @lower_path: (type filename) (nullable): the runtime, an overlay's lower layer; %NULL: it is no
+ *  overlay
  * @lower_fd: the same
  */
 typedef struct

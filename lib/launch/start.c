@@ -76,7 +76,7 @@ pv_start_bwrap (const PvLaunchInput *input, const PvFdSet *set, char **argv, con
   pid_t pid = -1;
   int result;
 
-  if (input->copy != NULL)
+  if (input->copy != NULL && input->copy->lower_path != NULL)
     return pv_namespace_start (input, set, argv, environment, mask, error);
 
   init_spawn (set, mask, &actions, &attributes);

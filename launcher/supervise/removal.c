@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Removes a mutable copy when nobody is left who uses it: rule 8 of lock/locking.md. */
+/* Removes a mutable copy when nobody is left who uses it: "Mutable copies" in lock/locking.md. */
 #include "supervise/removal.h"
 #include "supervise/fds.h"
 #include "supervise/message.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A mutable copy on disk: see "On disk" and "The lock protocol" in lock/locking.md. */
+/* A mutable copy on disk: see "Mutable copies" in lock/locking.md. */
 #include "copy/copy.h"
 
 #include "base/error.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is in a folder of mutable copies: "On disk" in lock/locking.md. */
+/* What is in a folder of mutable copies: "Mutable copies" in lock/locking.md. */
 #pragma once
 
 #define PV_COPY_LOCK ".ref"

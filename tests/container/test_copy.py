@@ -153,6 +153,65 @@ class WritingTest(CopyCase):
         self.assertIn("NoNewPrivs:\t1\n", text)
 
 
+class StrategyTest(CopyCase):
+    """Those that copy the tree, on whatever filesystem this is."""
+
+    def wait_until_removed(self):
+        """By a process in the background, which comes to this one."""
+        harness.wait_until(lambda: self.list_parent() == [".ref"]
+                           and not harness.list_descendants(os.getpid()))
+
+    def test_tree(self):
+        for strategy in ("hardlink", "copy"):
+            with self.subTest(strategy):
+                process = self.start_waiting("--runtime=scout", self.option,
+                                             f"--copy-strategy={strategy}")
+                copy = self.get_copy()
+                marker = (copy / "usr/marker").stat()
+                source = (self.files / "marker").stat()
+                self.assertEqual(marker.st_ino == source.st_ino, strategy == "hardlink")
+                self.assertEqual((marker.st_mode, marker.st_mtime_ns),
+                                 (source.st_mode, source.st_mtime_ns))
+                ref = (copy / "usr/.ref").lstat()
+                self.assertNotEqual(ref.st_ino, (self.files / ".ref").stat().st_ino)
+                self.assertEqual(ref.st_nlink, 1)
+                self.assertEqual(os.readlink(copy / ".ref"), "usr/.ref")
+                self.assertTrue(harness.is_locked(copy / "usr/.ref"))
+                self.assertFalse(harness.is_locked(self.files / ".ref"), "it depends on nothing")
+                self.assertEqual(self.finish(process).status, 0)
+                self.wait_until_removed()
+
+    def test_runtime_is_not_changed(self):
+        before = describe_tree(self.files)
+        result = self.run_copy("write", "/usr/marker",
+                               options=["--writable-copy", "--copy-strategy=copy"])
+        self.assertEqual((result.status, result.out, result.err), (0, b"written\n", ""))
+        self.wait_until_removed()
+        self.assertEqual(describe_tree(self.files), before)
+        self.assert_works(self.run_copy("exit", "0", options=["--copy-strategy=hardlink"]))
+        self.wait_until_removed()
+        self.assertEqual(describe_tree(self.files), before)
+
+    def test_same_lock_inside(self):
+        for strategy in ("hardlink", "copy"):
+            result = self.run_copy("lock", "/.ref", options=[f"--copy-strategy={strategy}"])
+            self.assertEqual(result.out, b"shared yes, exclusive no\n")
+            self.wait_until_removed()
+
+    def test_kept(self):
+        self.assert_works(self.run_copy("exit", "0", options=["--keep-copy"]))
+        copy = self.get_copy()
+        self.assertTrue((copy / "keep").exists())
+        harness.remove_tree(copy)
+
+    def test_host(self):
+        self.assert_failed(self.run_copy("exit", "0", runtime=""), "host's own /usr")
+
+    def test_dry_run_makes_none(self):
+        self.run_copy("exit", "0", options=["--dry-run"])
+        self.assertFalse(self.parent.exists())
+
+
 class FailureTest(CopyCase):
     def test_nothing_is_left(self):
         for words, status in ((["missing"], 127), (["/usr/marker"], 126)):

@@ -256,6 +256,7 @@ class ShellTest(InteractiveCase):
     def test_interrupted_program(self):
         self.open_shell("--", "sh", "-c", "echo start\"\"ed; exec sleep 1000")
         self.terminal.expect(b"started")
+        wait_for_supervisor(self.terminal.process.pid)
         self.terminal.type(INTERRUPT)
         self.terminal.expect(b"status 130; " + AGAIN)
         self.terminal.type(b"exit\n")

@@ -90,8 +90,6 @@ has_lost_bwrap (const PvAwaiting *self)
          && info.si_pid == self->started->bwrap && info.si_code != CLD_EXITED;
 }
 
-/* Also what the terminal sent to the whole process group: the program was not yet there, or has it
- * twice, which is better than never. */
 static void
 pass_on (PvAwaiting *self, int number)
 {
@@ -105,6 +103,8 @@ pass_on (PvAwaiting *self, int number)
   expect_answer (self);
 }
 
+/* What the terminal sends to the whole process group is passed on until the program's process is
+ * known to be there: to have it twice is better than never. */
 static void
 handle_signals (PvAwaiting *self, int signals)
 {
@@ -112,6 +112,8 @@ handle_signals (PvAwaiting *self, int signals)
 
   while (TEMP_FAILURE_RETRY (read (signals, &info, sizeof info)) == (ssize_t) sizeof info)
     {
+      if (info.ssi_signo != SIGCHLD && info.ssi_code == SI_KERNEL && self->started->program > 0)
+        continue;
       if (info.ssi_signo != SIGCHLD)
         pass_on (self, (int) info.ssi_signo);
       else if (has_lost_bwrap (self))
@@ -185,6 +187,7 @@ pv_await_message (int link, PvStarted *started, int signals, PvMessage *ret_mess
   while ((got = wait_for_message (&self, signals, ret_message, &sender)) == sizeof *ret_message
          && ret_message->kind == PV_MESSAGE_STARTING)
     {
+      handle_signals (&self, signals);
       started->program = sender;
       kill (started->bwrap, SIGKILL);
     }

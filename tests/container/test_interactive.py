@@ -66,7 +66,7 @@ class Terminal:
             while wanted not in self.text:
                 ready = select.select([self.screen, pidfd], [], [])[0]
                 if self.screen not in ready:
-                    self.case.fail(f"no {wanted} in {self.text}, {self.process.stderr.read()}")
+                    self.fail_without(wanted)
                 self.text += os.read(self.screen, 4096)
         except TimeoutError as error:
             raise TimeoutError(f"no {wanted} in {self.text}: {error}") from None
@@ -74,6 +74,10 @@ class Terminal:
             os.close(pidfd)
         before, _, self.text = self.text.partition(wanted)
         return before
+
+    def fail_without(self, wanted):
+        errors = self.process.stderr.read() if self.process.stderr is not None else b""
+        self.case.fail(f"no {wanted} in {self.text}, {errors}")
 
     def type(self, text):
         os.write(self.screen, text)
@@ -256,6 +260,7 @@ class ShellTest(InteractiveCase):
     def test_interrupted_program(self):
         self.open_shell("--", "sh", "-c", "echo start\"\"ed; exec sleep 1000")
         self.terminal.expect(b"started")
+        wait_for_supervisor(self.terminal.process.pid)
         self.terminal.type(INTERRUPT)
         self.terminal.expect(b"status 130; " + AGAIN)
         self.terminal.type(b"exit\n")

@@ -127,14 +127,16 @@ class Job:
 
 
 class JobTest(TerminalCase):
-    def start_job(self, *words, options=(), end="wait"):
+    def start_job(self, *words, options=(), end="wait", others=()):
+        """@others: what other processes say, who knows when."""
         job = Job(self, *words, "say=ready", end, options=options)
-        self.expect(job, "ready")
+        self.expect_each(job, "ready", *others)
         signal_case.wait_for_supervisor(job.pid)
         return job
 
-    def start_catching(self, options, *words):
-        return self.start_job(catch(*signal_case.PASSED_ON), *words, options=options)
+    def start_catching(self, options, *words, others=()):
+        return self.start_job(catch(*signal_case.PASSED_ON), *words, options=options,
+                              others=others)
 
     def assert_job_ended(self, job, status, *lines):
         job.stdin.close()
@@ -154,8 +156,8 @@ class JobTest(TerminalCase):
     def test_typed_for_all(self):
         """Those in the background of the same group get it too, once."""
         for options in WAYS:
-            job = self.start_catching(options, "fork", "say=child", "wait", "end")
-            self.expect(job, "child")
+            job = self.start_catching(options, "fork", "say=child", "wait", "end",
+                                      others=["child"])
             self.type(b"\x03")
             self.assert_only(job, SIGINT, SIGINT)
             self.assert_job_ended(job, 0)

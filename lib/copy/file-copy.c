@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "copy/file-copy.h"
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "copy/attributes.h"
@@ -14,16 +13,6 @@
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* A name leads elsewhere than when its folder was read. */
-static gboolean
-set_changed (GError **error, int dir_fd, const char *name)
-{
-  g_autofree char *folder = pv_fd_get_path (dir_fd);
-
-  return pv_error_set (error, PV_ERROR_CHANGED, "Cannot copy \"%s/%s\": it was replaced meanwhile",
-                       folder != NULL ? folder : "...", name);
-}
 
 /* It may have become a FIFO, which must not make anybody wait. */
 static int
@@ -94,6 +83,8 @@ make_link (const PvFolderFds *fds, const char *name, GError **error)
   char target[PATH_MAX];
   ssize_t length = readlinkat (fds->source, name, target, sizeof target - 1);
 
+  if (length < 0 && errno == EINVAL)
+    return pv_file_error_set_changed (error, fds->source, name);
   if (length < 0)
     return pv_file_error_set (error, errno, "read link", fds->source, name);
   target[length] = '\0';
@@ -164,7 +155,7 @@ copy (PvFileCopy *self, const PvFolder *folder, const PvFolderFds *fds, const Pv
     {
       source_fd = open_source (fds->source, name->name);
       if (source_fd < 0 && errno == ELOOP)
-        return set_changed (error, fds->source, name->name);
+        return pv_file_error_set_changed (error, fds->source, name->name);
       if (source_fd < 0 || fstat (source_fd, &st) < 0)
         return pv_file_error_set (error, errno, "open", fds->source, name->name);
     }
@@ -173,7 +164,7 @@ copy (PvFileCopy *self, const PvFolder *folder, const PvFolderFds *fds, const Pv
       return pv_file_error_set (error, errno, "look at", fds->source, name->name);
     }
   if (IFTODT (st.st_mode) != name->type)
-    return set_changed (error, fds->source, name->name);
+    return pv_file_error_set_changed (error, fds->source, name->name);
   return make_or_link (self, source_fd, &st, folder, fds, name->name, error);
 }
 
@@ -184,6 +175,14 @@ cannot_link (int saved_errno)
 {
   return saved_errno == EXDEV || saved_errno == EPERM || saved_errno == EOPNOTSUPP
          || saved_errno == ENOSYS;
+}
+
+static gboolean
+is_folder (int dir_fd, const char *name)
+{
+  struct stat st;
+
+  return fstatat (dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR (st.st_mode);
 }
 
 /* Symbolic links too: that takes a third of the time of a new one.  But a FIFO would be shared with
@@ -214,6 +213,8 @@ pv_file_copy (PvFileCopy *self, const PvFolder *folder, const PvFolderFds *fds, 
   if (linkat (fds->source, name->name, fds->dest, name->name, 0) == 0)
     return TRUE;
   saved_errno = errno;
+  if (is_folder (fds->source, name->name))
+    return pv_file_error_set_changed (error, fds->source, name->name);
   /* The link of somebody else may be read, and the file with too many names copied. */
   if (saved_errno == EMLINK || (saved_errno == EPERM && name->type == DT_LNK))
     return copy (self, folder, fds, name, error);

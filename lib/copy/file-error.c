@@ -46,3 +46,19 @@ pv_file_error_set_unsupported (GError **error, int saved_errno, const char *what
   return pv_error_set (error, PV_ERROR_UNSUPPORTED, "Cannot %s \"%s\": %s", what, path,
                        g_strerror (saved_errno));
 }
+
+/**
+ * pv_file_error_set_changed:
+ *
+ * A name leads elsewhere than it did: the code is %PV_ERROR_CHANGED.
+ *
+ * Returns: always %FALSE
+ */
+gboolean
+pv_file_error_set_changed (GError **error, int dir_fd, const char *name)
+{
+  g_autofree char *path = get_path (dir_fd, name);
+
+  return pv_error_set (error, PV_ERROR_CHANGED,
+                       "Cannot copy \"%s\": somebody else has changed it meanwhile", path);
+}

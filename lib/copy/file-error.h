@@ -7,3 +7,4 @@ gboolean pv_file_error_set (GError **error, int saved_errno, const char *what, i
                             const char *name);
 gboolean pv_file_error_set_unsupported (GError **error, int saved_errno, const char *what,
                                         int dir_fd, const char *name);
+gboolean pv_file_error_set_changed (GError **error, int dir_fd, const char *name);

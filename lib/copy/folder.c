@@ -3,7 +3,6 @@
  * must lead to where one came from. */
 #include "copy/folder.h"
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "base/openat2.h"
 #include "copy/file-error.h"
@@ -102,6 +101,8 @@ pv_folder_open_child (const PvFolderFds *fds, const char *name, PvFolderFds **re
   int source = open_source (fds->source, name);
 
   *ret_fds = NULL;
+  if (source < 0 && (errno == ELOOP || errno == ENOTDIR))
+    return pv_file_error_set_changed (error, fds->source, name);
   if (source < 0)
     return errno == EXDEV || pv_file_error_set (error, errno, "open folder", fds->source, name);
   *ret_fds = open_dest_for (source, fds->dest, name, error);
@@ -134,10 +135,7 @@ pv_folder_open_parent (const PvFolderFds *fds, const PvFolder *parent, GError **
   source_moved = !is_same (up->source, &parent->st);
   if (source_moved || !is_same (up->dest, &parent->dest_st))
     {
-      g_autofree char *path = pv_fd_get_path (source_moved ? fds->source : fds->dest);
-
-      pv_error_set (error, PV_ERROR_CHANGED, "Cannot copy folder \"%s\": it was moved meanwhile",
-                    path != NULL ? path : "...");
+      pv_file_error_set_changed (error, source_moved ? fds->source : fds->dest, NULL);
       return NULL;
     }
   return g_steal_pointer (&up);

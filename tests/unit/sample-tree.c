@@ -125,7 +125,7 @@ set_attributes (int fd)
     mode_t mode;
   } rows[] = {
     { "small", 0444 },      { "program", 04755 },      { "private", 0600 }, { "empty", 0400 },
-    { "setgid/in", 02711 }, { "setgid", 02755 },       { "sticky", 01777 }, { "closed/in", 0444 },
+    { "setgid/in", 02711 }, { "setgid", 02755 },       { "sticky", 01777 }, { "closed/in", 0500 },
     { "closed", 0555 },     { "a/b/small-too", 0640 }, { "a/b", 0700 },
   };
 

@@ -82,6 +82,7 @@ static void
 add (State *self, int dir_fd, const char *name, const char *path)
 {
   g_autoptr (GPtrArray) entries = NULL;
+  g_autoptr (GError) error = NULL;
   pv_autofd fd = -1;
   struct stat st;
 
@@ -111,8 +112,8 @@ add (State *self, int dir_fd, const char *name, const char *path)
     return;
 
   fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  entries = pv_dir_list (fd, NULL);
-  g_assert_nonnull (entries);
+  entries = pv_dir_list (fd, &error);
+  g_assert_no_error (error);
   for (guint i = 0; i < entries->len; i++)
     {
       const PvEntry *entry = entries->pdata[i];

@@ -70,7 +70,6 @@ make_source (const PvFixture *fixture)
     "goes/file",
     "outside/here/above/file",
     "outside/secret",
-    "outside/secrets/secret",
     "source/to-outside>../outside",
     "source/to-secret>../outside/secret",
     NULL,
@@ -84,7 +83,13 @@ make_source (const PvFixture *fixture)
     {
       g_autofree char *name = g_strdup_printf ("source/moved/here/%u/deeper/%u/file", i, i);
 
+      g_autofree char *harmless = g_strdup_printf ("source/moved/secrets-%u/file", i);
+      g_autofree char *secret = g_strdup_printf ("outside/secrets-%u/secret", i);
+
       pv_fixture_write (fixture, name, "");
+      /* Who comes back from "here" must not take the outside for "moved". */
+      pv_fixture_write (fixture, harmless, "");
+      pv_fixture_write (fixture, secret, "");
     }
 }
 
@@ -103,7 +108,6 @@ assert_no_secret (int fd, guint depth)
       ssize_t got;
 
       g_assert_cmpstr (name, !=, "secret");
-      g_assert_cmpstr (name, !=, "secrets");
       /* A link cannot be opened so. */
       if (below < 0)
         continue;

@@ -160,10 +160,11 @@ test_access_times (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 static void
 test_excluded (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-  static const char *const entries[] = { "source/.ref>usr/.ref", "source/usr/.ref",
-                                         "source/usr/lib/.ref",  "source/usr/lib/x",
-                                         "source/usrx/.ref",     "source/gone/folder/",
-                                         "copy/usr/.ref",        NULL };
+  static const char *const entries[] = {
+    "source/.ref>usr/.ref", "source/usr/.ref",  "source/usr/lib/.ref",
+    "source/usr/lib/x",     "source/usrx/.ref", "source/gone/folder/",
+    "source/u/r/.ref",      "copy/usr/.ref",    NULL
+  };
   static const char *const excluded[] = { ".ref", "usr/.ref", "gone", "usr/l", NULL };
   struct stat ref;
 
@@ -176,6 +177,7 @@ test_excluded (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   g_assert_true (pv_fixture_exists (fixture, "copy/usr/lib/.ref"));
   g_assert_true (pv_fixture_exists (fixture, "copy/usr/lib/x"));
   g_assert_true (pv_fixture_exists (fixture, "copy/usrx/.ref"));
+  g_assert_true (pv_fixture_exists (fixture, "copy/u/r/.ref"));
   g_assert_false (pv_fixture_exists (fixture, "copy/.ref"));
   g_assert_false (pv_fixture_exists (fixture, "copy/gone"));
 }
@@ -239,7 +241,6 @@ test_deep (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   linked = pv_tree_state (fixture->dir_fd, "linked");
   pv_tree_assert_same (expected, copied);
   pv_tree_assert_same (expected, linked);
-  g_assert_cmpint (look (fixture, "copy/zero").st_nlink, ==, 3);
 }
 
 /* Wide: more folders and files than may be open at once. */

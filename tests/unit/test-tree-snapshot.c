@@ -72,6 +72,7 @@ assert_snapshot (const PvFixture *inside, const char *source)
   g_assert_false (pv_tree_snapshot (source_fd, parent, "new\n\xff", &error));
   g_assert_error (error, PV_ERROR, PV_ERROR_FAILED);
   g_clear_error (&error);
+  g_assert_cmpint (fchmodat (parent, "new\n\xff", 0500, 0), ==, 0);
   pv_tree_remove_snapshot (parent, "new\n\xff", &error);
   g_assert_no_error (error);
   g_assert_false (pv_fixture_exists (inside, "parent/new\n\xff"));

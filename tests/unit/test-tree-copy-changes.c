@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define N_TIMES 200
-#define N_TIMES_THOROUGH 20000
+#define N_TIMES_THOROUGH 5000
 #define N_FOLDERS 8
 #define MAX_PAUSE_US 1000
 

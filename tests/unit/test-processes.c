@@ -53,20 +53,33 @@ open_family (void)
   signal (HARMLESS, report_signal);
 }
 
-/* Says that it is there, and ends with whoever has the other end of the pipe. */
+/* Says that it is there. */
 static void
-live (void)
+report (void)
 {
-  int report = getpid ();
+  int pid = getpid ();
+
+  if (write (family.reports[1], &pid, sizeof pid) != sizeof pid)
+    _exit (1);
+}
+
+/* Ends with whoever has the other end of the pipe. */
+static void
+stay (void)
+{
   char byte;
 
   close (family.life[1]);
-  if (write (family.reports[1], &report, sizeof report) == sizeof report)
-    {
-      while (read (family.life[0], &byte, 1) < 0)
-        ;
-    }
+  while (read (family.life[0], &byte, 1) < 0)
+    ;
   _exit (0);
+}
+
+static void
+live (void)
+{
+  report ();
+  stay ();
 }
 
 /* A process that has a child, that has a child …  @pids: from the outermost on */
@@ -85,11 +98,13 @@ add_line (int depth, const char *name, int *pids)
           return;
         }
       if (pid > 0)
-        live ();
+        stay ();
       if (name != NULL)
         prctl (PR_SET_NAME, name);
+      /* Before the next one is there: so they come in this order. */
+      report ();
     }
-  live ();
+  stay ();
 }
 
 static gboolean

@@ -154,6 +154,9 @@ parse_copy (PvOptions *self, const PvOptionValue *values, GError **error)
   static const char *const strategies[] = {
     "auto", "overlay", "reflink", "hardlink", "copy", NULL
   };
+  static const PvCopyStrategy kinds[] = {
+    PV_COPY_AUTO, PV_COPY_OVERLAY, PV_COPY_REFLINK, PV_COPY_HARDLINK, PV_COPY_FULL,
+  };
   const char *parent = pv_option_value_get (values, PV_OPTION_MUTABLE_PARENT);
   gboolean copy;
   guint strategy;
@@ -172,7 +175,7 @@ parse_copy (PvOptions *self, const PvOptionValue *values, GError **error)
                                       "there is no --variable-dir");
     }
   self->mutable_parent = g_strdup (parent);
-  self->copy_strategy = (PvCopyStrategy) strategy;
+  self->copy_strategy = kinds[strategy];
   if (self->writable_copy && self->copy_strategy == PV_COPY_HARDLINK)
     return pv_option_set_invalid (error, values, PV_OPTION_COPY_STRATEGY, "hardlink",
                                   "with --writable-copy the program would write into the runtime");

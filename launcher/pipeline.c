@@ -19,7 +19,7 @@
 
 static gboolean
 run_once (const PvOptions *options, const PvReport *report, char **environment,
-          PvCopyStrategy first, int *ret_status, GError **error)
+          PvCopySearch *search, int *ret_status, GError **error)
 {
   g_autoptr (PvCopy) copy = NULL;
   g_autoptr (GPtrArray) leases = pv_leases_new ();
@@ -37,7 +37,7 @@ run_once (const PvOptions *options, const PvReport *report, char **environment,
   if (contents == NULL)
     return FALSE;
   if (options->mutable_parent != NULL && !pv_options_is_dry_run (options)
-      && (copy = pv_sysroot_make_copy (options, environment, runtime, first, leases, error))
+      && (copy = pv_sysroot_make_copy (options, report, environment, runtime, search, leases, error))
              == NULL)
     return FALSE;
   plan = pv_step_plan (options, host, runtime, contents, copy, &opened, error);
@@ -68,21 +68,19 @@ pv_pipeline_run (const PvOptions *options, const PvReport *report, char **enviro
                  int *ret_status, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
-  PvCopyStrategy first = PV_COPY_OVERLAY;
+  g_auto (PvCopySearch) search = pv_copy_search_init ();
 
   *ret_status = 0;
   for (int i = 0; i < MAX_ATTEMPTS; i++)
     {
       g_clear_error (&local_error);
-      if (run_once (options, report, environment, first, ret_status, &local_error))
+      if (run_once (options, report, environment, &search, ret_status, &local_error))
         return TRUE;
       /* An overlay is mounted only when the container is started. */
-      if (options->mutable_parent != NULL && options->copy_strategy == PV_COPY_AUTO
-          && first == PV_COPY_OVERLAY
+      if (options->mutable_parent != NULL && pv_copy_strategy_is_overlay (search.next)
           && g_error_matches (local_error, PV_ERROR, PV_ERROR_UNSUPPORTED))
         {
-          pv_info ("%s", local_error->message);
-          first = PV_COPY_REFLINK;
+          pv_copy_search_skip (&search, local_error);
           continue;
         }
       if (!g_error_matches (local_error, PV_ERROR, PV_ERROR_CHANGED)

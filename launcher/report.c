@@ -4,6 +4,7 @@
 #include "report.h"
 
 #include "base/fd.h"
+#include "copy-search.h"
 #include "launch/protocol.h"
 
 #include <jansson.h>
@@ -110,6 +111,39 @@ pv_report_locked (const PvReport *self, const GPtrArray *locks)
     }
   json_object_set_new (details, "locks", paths);
   report (self, "locked", details);
+}
+
+/**
+ * pv_report_copied:
+ * @skipped: (element-type PvCopySkipped): the strategies that do not work here
+ *
+ * May be said again: an overlay is mounted only when the container is started, and if that fails,
+ * there is another copy.
+ */
+void
+pv_report_copied (const PvReport *self, const PvCopy *copy, const GPtrArray *skipped)
+{
+  json_t *details, *others;
+
+  if (self->fd < 0)
+    return;
+  details = json_object ();
+  others = json_array ();
+  for (guint i = 0; i < skipped->len; i++)
+    {
+      const PvCopySkipped *other = g_ptr_array_index (skipped, i);
+      json_t *object = json_object ();
+
+      json_object_set_new (object, "strategy",
+                           json_string (pv_copy_strategy_to_string (other->strategy)));
+      json_object_set_new (object, "reason", string_new (other->reason));
+      json_array_append_new (others, object);
+    }
+  json_object_set_new (details, "copy", string_new (copy->path));
+  json_object_set_new (details, "strategy",
+                       json_string (pv_copy_strategy_to_string (copy->strategy)));
+  json_object_set_new (details, "skipped", others);
+  report (self, "copied", details);
 }
 
 /**

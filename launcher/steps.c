@@ -70,8 +70,12 @@ pv_step_start (const PvOptions *options, const PvReport *report, const PvHost *h
     .path = copy != NULL ? copy->path : NULL,
     .fd = copy != NULL ? copy->fd : -1,
     .parent_fd = copy != NULL ? copy->parent_fd : -1,
-    .lower_path = copy != NULL && copy->strategy == PV_COPY_OVERLAY ? lower : NULL,
+    .overlay = pv_sysroot_describe (options, runtime, copy).overlay,
+    .lower_path = lower,
     .lower_fd = runtime->fd,
+    .writable = options->writable_copy,
+    .ref_fd = copy != NULL ? copy->ref_fd : -1,
+    .ref_target = runtime->layout == PV_LAYOUT_ROOT ? "usr/.ref" : ".ref",
   };
   const PvLaunchInput input = {
     .plan = plan,

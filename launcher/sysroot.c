@@ -5,43 +5,40 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "copy/registry.h"
-
-static gboolean
-is_allowed (const PvOptions *options, PvCopyStrategy strategy)
-{
-  if (options->copy_strategy != PV_COPY_AUTO)
-    return strategy == options->copy_strategy;
-  return strategy != PV_COPY_HARDLINK || !options->writable_copy;
-}
+#include "lease.h"
 
 /* By the first strategy that works. */
 static PvCopy *
 make (const PvOptions *options, const PvCopyParent *parent, const PvRuntime *runtime,
-      PvCopyStrategy first, GError **error)
+      PvCopySearch *search, GError **error)
 {
-  g_autoptr (GError) local_error = NULL;
-
-  for (PvCopyStrategy strategy = MAX (first, PV_COPY_OVERLAY); strategy <= PV_COPY_FULL; strategy++)
+  while (pv_copy_search_find (search, options))
     {
-      PvCopy *copy;
+      const PvCopyRequest request = {
+        .strategy = search->next,
+        .writable = options->writable_copy,
+        .keep = options->keep_copy,
+      };
+      g_autoptr (GError) local_error = NULL;
+      PvCopy *copy = pv_copy_new (parent, runtime, &request, &local_error);
 
-      if (!is_allowed (options, strategy))
-        continue;
-      g_clear_error (&local_error);
-      copy = pv_copy_new (parent, runtime, strategy, options->keep_copy, &local_error);
       if (copy != NULL)
         return copy;
       if (!g_error_matches (local_error, PV_ERROR, PV_ERROR_UNSUPPORTED))
-        break;
-      pv_info ("%s", local_error->message);
+        {
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return NULL;
+        }
+      pv_copy_search_skip (search, local_error);
     }
-  g_propagate_error (error, g_steal_pointer (&local_error));
+  pv_copy_search_set_error (search, options, error);
   return NULL;
 }
 
 /**
  * pv_sysroot_make_copy:
- * @first: the first strategy to be tried
+ * @report: whom to tell
+ * @search: (inout): the strategies that are left; the copy's own becomes its next
  * @leases: (inout) (element-type PvLock): the runtime's lock; gets the copy's, and loses the
  *  runtime's where the copy does not depend on it
  *
@@ -49,10 +46,12 @@ make (const PvOptions *options, const PvCopyParent *parent, const PvRuntime *run
  *  works
  */
 PvCopy *
-pv_sysroot_make_copy (const PvOptions *options, char **environment, const PvRuntime *runtime,
-                      PvCopyStrategy first, GPtrArray *leases, GError **error)
+pv_sysroot_make_copy (const PvOptions *options, const PvReport *report, char **environment,
+                      const PvRuntime *runtime, PvCopySearch *search, GPtrArray *leases,
+                      GError **error)
 {
-  const PvLockWait wait = { .timeout_ms = options->lock_timeout_ms };
+  const PvLeaseWaiting waiting = { .options = options, .report = report };
+  const PvLockWait wait = pv_lease_get_wait (&waiting);
   g_autofree char *registry = pv_registry_get_path (environment);
   g_autoptr (PvCopyParent) parent = NULL;
   PvCopy *copy;
@@ -63,16 +62,35 @@ pv_sysroot_make_copy (const PvOptions *options, char **environment, const PvRunt
       return NULL;
     }
   parent = pv_copy_parent_acquire (options->mutable_parent, registry, &wait, error);
-  copy = parent == NULL ? NULL : make (options, parent, runtime, first, error);
+  copy = parent == NULL ? NULL : make (options, parent, runtime, search, error);
   if (copy == NULL)
     return NULL;
 
   pv_info ("Made the mutable copy \"%s\" by %s", copy->path,
            pv_copy_strategy_to_string (copy->strategy));
-  if (copy->strategy != PV_COPY_OVERLAY)
+  pv_report_copied (report, copy, search->skipped);
+  if (!pv_copy_strategy_is_overlay (copy->strategy))
     g_ptr_array_set_size (leases, 0);
   g_ptr_array_add (leases, g_steal_pointer (&copy->lock));
   return copy;
+}
+
+static PvSysrootOverlay
+get_overlay (const PvCopy *copy)
+{
+  switch (copy->strategy)
+    {
+    case PV_COPY_OVERLAY:
+      return PV_SYSROOT_OVERLAY;
+    case PV_COPY_OVERLAY_BWRAP:
+      return PV_SYSROOT_OVERLAY_BY_BWRAP;
+    case PV_COPY_AUTO:
+    case PV_COPY_REFLINK:
+    case PV_COPY_HARDLINK:
+    case PV_COPY_FULL:
+    default:
+      return PV_SYSROOT_NO_OVERLAY;
+    }
 }
 
 /**
@@ -90,11 +108,13 @@ pv_sysroot_describe (const PvOptions *options, const PvRuntime *runtime, const P
     return sysroot;
   sysroot.path = copy->path;
   sysroot.fd = copy->fd;
-  if (copy->strategy == PV_COPY_OVERLAY)
-    sysroot.sub = "m";
+  sysroot.overlay = get_overlay (copy);
+  sysroot.lower_path = runtime->path;
+  sysroot.lower_fd = runtime->fd;
+  if (sysroot.overlay != PV_SYSROOT_NO_OVERLAY)
+    sysroot.sub = "upper";
   else if (runtime->layout != PV_LAYOUT_ROOT)
     sysroot.sub = "usr";
-  sysroot.layered = copy->strategy == PV_COPY_OVERLAY;
   sysroot.writable = options->writable_copy;
   sysroot.ref_path = copy->ref_path;
   sysroot.ref_fd = copy->ref_fd;

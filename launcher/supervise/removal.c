@@ -107,11 +107,30 @@ empty (int folder, int top, int depth)
   closedir (entries);
 }
 
+/* An overlay of a merged /usr into which nobody has written, without looking what there is: the
+ * launcher waits. */
+static void
+delete_known (int top)
+{
+  static const char *const folders[] = { "upper", "usr" };
+
+  for (unsigned i = 0; i < sizeof folders / sizeof folders[0]; i++)
+    {
+      int fd = open_folder (top, folders[i]);
+
+      unlinkat (fd, ".ref", 0);
+      close (fd);
+      unlinkat (top, folders[i], AT_REMOVEDIR);
+    }
+  unlinkat (top, ".ref", 0);
+}
+
 static void
 delete_all (int parent, const char *name)
 {
   int fd = open_folder (parent, name);
 
+  delete_known (fd);
   /* Again for what was moved up; but what cannot be deleted stays, and is a cleaner's. */
   for (int i = 0; fd >= 0 && i < 1000 && unlinkat (parent, name, AT_REMOVEDIR) < 0; i++)
     empty (fd, fd, 0);

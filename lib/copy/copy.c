@@ -81,19 +81,19 @@ make_lock (PvCopy *self, const PvCopyParent *parent, GError **error)
          || set_error (error, self, "create", PV_COPY_LOCK);
 }
 
-/* The target of the bind of the real lock file hides the runtime's own. */
+/* The target of the bind of the real lock file hides the runtime's own.  To make and remove a folder
+ * takes longer than to mount an overlay: there is a work folder only where the kernel needs one, and
+ * the overlay is mounted over its upper layer. */
 static gboolean
-make_layers (const PvCopy *self, const PvRuntime *runtime, GError **error)
+make_layers (const PvCopy *self, const PvRuntime *runtime, gboolean writable, GError **error)
 {
-  static const char *const folders[] = { "upper", "work", "m" };
   const char *ref = "upper/" PV_COPY_LOCK;
   int fd;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
-    {
-      if (mkdirat (self->fd, folders[i], 0755) < 0)
-        return set_error (error, self, "create", folders[i]);
-    }
+  if (mkdirat (self->fd, "upper", 0755) < 0)
+    return set_error (error, self, "create", "upper");
+  if (writable && mkdirat (self->fd, "work", 0700) < 0)
+    return set_error (error, self, "create", "work");
   if (runtime->layout == PV_LAYOUT_ROOT)
     {
       if (mkdirat (self->fd, "upper/usr", 0755) < 0)
@@ -126,10 +126,18 @@ copy_files (const PvCopy *self, const PvRuntime *runtime, GError **error)
 }
 
 static gboolean
-fill (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime, GError **error)
+fill (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime,
+      const PvCopyRequest *request, GError **error)
 {
-  if (self->strategy == PV_COPY_OVERLAY)
-    return make_lock (self, parent, error) && make_layers (self, runtime, error);
+  /* Bubblewrap mounts each part of a root by itself, and two overlays cannot write into one layer. */
+  if (request->strategy == PV_COPY_OVERLAY_BWRAP && request->writable
+      && runtime->layout == PV_LAYOUT_ROOT)
+    return pv_error_set (
+        error, PV_ERROR_UNSUPPORTED,
+        "Cannot let bubblewrap mount a writable overlay of the complete root \"%s\"",
+        runtime->path);
+  if (pv_copy_strategy_is_overlay (request->strategy))
+    return make_lock (self, parent, error) && make_layers (self, runtime, request->writable, error);
   return copy_files (self, runtime, error) && make_lock (self, parent, error);
 }
 
@@ -142,35 +150,44 @@ const char *
 pv_copy_strategy_to_string (PvCopyStrategy strategy)
 {
   static const char *const names[] = {
-    [PV_COPY_AUTO] = "auto",         [PV_COPY_OVERLAY] = "overlay", [PV_COPY_REFLINK] = "reflink",
-    [PV_COPY_HARDLINK] = "hardlink", [PV_COPY_FULL] = "copy",
+    [PV_COPY_AUTO] = "auto",
+    [PV_COPY_OVERLAY] = "overlay",
+    [PV_COPY_OVERLAY_BWRAP] = "overlay",
+    [PV_COPY_REFLINK] = "reflink",
+    [PV_COPY_HARDLINK] = "hardlink",
+    [PV_COPY_FULL] = "copy",
   };
 
   return names[strategy];
+}
+
+gboolean
+pv_copy_strategy_is_overlay (PvCopyStrategy strategy)
+{
+  return strategy == PV_COPY_OVERLAY || strategy == PV_COPY_OVERLAY_BWRAP;
 }
 
 /**
  * pv_copy_new:
  * @parent: where the copy is made
  * @runtime: what is copied; it must be locked
- * @strategy: how; not %PV_COPY_AUTO
- * @keep: whether no cleaner is to remove it
+ * @request: how
  *
  * Returns: (transfer full): the copy, or %NULL with @error set, and nothing left;
  *  %PV_ERROR_UNSUPPORTED: another strategy may work
  */
 PvCopy *
-pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, PvCopyStrategy strategy,
-             gboolean keep, GError **error)
+pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, const PvCopyRequest *request,
+             GError **error)
 {
   g_autoptr (PvCopy) self = g_new0 (PvCopy, 1);
 
   self->fd = -1;
   self->parent_fd = fcntl (parent->fd, F_DUPFD_CLOEXEC, 3);
-  self->strategy = strategy;
-  if (!make_folder (self, parent, error) || !fill (self, parent, runtime, error))
+  self->strategy = request->strategy;
+  if (!make_folder (self, parent, error) || !fill (self, parent, runtime, request, error))
     return NULL;
-  if (keep && mknodat (self->fd, "keep", S_IFREG | 0644, 0) < 0)
+  if (request->keep && mknodat (self->fd, "keep", S_IFREG | 0644, 0) < 0)
     {
       set_error (error, self, "create", "keep");
       return NULL;

@@ -10,6 +10,7 @@
  * PvCopyStrategy: how a mutable copy is made; each costs more than the one before.
  * @PV_COPY_AUTO: by the first one that works
  * @PV_COPY_OVERLAY: an overlay over the runtime, which stays its lower layer
+ * @PV_COPY_OVERLAY_BWRAP: the same, mounted by bubblewrap instead of by ourselves
  * @PV_COPY_REFLINK: files that share their blocks
  * @PV_COPY_HARDLINK: the same files: nobody may write into them
  * @PV_COPY_FULL: files of their own
@@ -18,10 +19,24 @@ typedef enum
 {
   PV_COPY_AUTO,
   PV_COPY_OVERLAY,
+  PV_COPY_OVERLAY_BWRAP,
   PV_COPY_REFLINK,
   PV_COPY_HARDLINK,
   PV_COPY_FULL,
 } PvCopyStrategy;
+
+/**
+ * PvCopyRequest: what copy is wanted.
+ * @strategy: how it is made; not %PV_COPY_AUTO
+ * @writable: whether the program may write into it
+ * @keep: whether no cleaner is to remove it
+ */
+typedef struct
+{
+  PvCopyStrategy strategy;
+  gboolean writable;
+  gboolean keep;
+} PvCopyRequest;
 
 /**
  * PvCopy: a mutable copy, `DIR/tmp-XXXXXX`, that nobody removes while this is held.
@@ -44,8 +59,9 @@ typedef struct
 } PvCopy;
 
 const char *pv_copy_strategy_to_string (PvCopyStrategy strategy);
-PvCopy *pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, PvCopyStrategy strategy,
-                     gboolean keep, GError **error);
+gboolean pv_copy_strategy_is_overlay (PvCopyStrategy strategy);
+PvCopy *pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime,
+                     const PvCopyRequest *request, GError **error);
 void pv_copy_free (PvCopy *copy);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PvCopy, pv_copy_free)

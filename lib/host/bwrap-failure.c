@@ -42,7 +42,7 @@ get_last_line (char *text)
  * @error: (out): one line, and a hint
  *
  * Says why bubblewrap could not start a container.  If it did not find something that was there a
- * moment ago, the code is %PV_ERROR_CHANGED.
+ * moment ago, the code is %PV_ERROR_CHANGED; if it cannot mount overlays, %PV_ERROR_UNSUPPORTED.
  *
  * Returns: always %FALSE
  */
@@ -61,6 +61,8 @@ pv_bwrap_failure_set (char *text, GError **error)
 
   if (strstr (line, "No such file or directory") != NULL)
     code = PV_ERROR_CHANGED;
+  else if (strstr (line, "overlay") != NULL)
+    code = PV_ERROR_UNSUPPORTED;
   pv_error_set (error, code, "Cannot start the container: %s", line);
   return pv_error_hint (error, "pv-launch --dry-run shows what was to be mounted, and why");
 }

@@ -29,14 +29,37 @@ add (GPtrArray *args, const char *word)
   g_ptr_array_add (args, g_strdup (word));
 }
 
+/* Returns: @sub below @fd, or where there is none, @path */
+static char *
+name_source (const char *path, int fd, const char *sub)
+{
+  if (fd < 0)
+    return g_strdup (path);
+  if (sub == NULL)
+    return g_strdup_printf ("/proc/self/fd/%d", fd);
+  return g_strdup_printf ("/proc/self/fd/%d/%s", fd, sub);
+}
+
 static char *
 get_source (const PvMount *mount, PvBwrapSources sources)
 {
-  if (sources == PV_BWRAP_BY_PATH || mount->fd < 0)
-    return g_strdup (mount->source);
-  if (mount->sub == NULL)
-    return g_strdup_printf ("/proc/self/fd/%d", mount->fd);
-  return g_strdup_printf ("/proc/self/fd/%d/%s", mount->fd, mount->sub);
+  return name_source (mount->source, sources == PV_BWRAP_BY_PATH ? -1 : mount->fd, mount->sub);
+}
+
+/* The first is at the bottom.  Only the whole of a copy is writable: its work folder is beside its
+ * upper layer. */
+static void
+add_overlay (GPtrArray *args, const PvMount *mount)
+{
+  add (args, "--overlay-src");
+  g_ptr_array_add (args, name_source (mount->lower_source, mount->lower_fd, mount->lower_sub));
+  add (args, mount->kind == PV_MOUNT_OVERLAY ? "--overlay" : "--overlay-src");
+  g_ptr_array_add (args, get_source (mount, PV_BWRAP_BY_FD));
+  if (mount->kind == PV_MOUNT_OVERLAY)
+    g_ptr_array_add (args, name_source (NULL, mount->fd, "work"));
+  else
+    add (args, "--ro-overlay");
+  add (args, mount->dest);
 }
 
 static void
@@ -44,6 +67,11 @@ add_mount (GPtrArray *args, const PvMount *mount, PvBwrapSources sources, int fi
 {
   PvMountKind kind = mount->kind;
 
+  if (pv_mount_is_overlay (mount))
+    {
+      add_overlay (args, mount);
+      return;
+    }
   /* The host's file that has the contents: a shell has few numbers for here-documents. */
   if (kind == PV_MOUNT_FILE && file_fd < 0)
     kind = PV_MOUNT_BIND_READ_ONLY;

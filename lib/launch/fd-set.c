@@ -114,6 +114,8 @@ inherit_sources (PvFdSet *self, const PvPlan *plan)
 
       if (mount->fd >= 0)
         inherit (self, mount->fd);
+      if (mount->lower_fd >= 0)
+        inherit (self, mount->lower_fd);
     }
 }
 

@@ -269,7 +269,7 @@ make_outside_argv (const PvLaunchInput *input, const PvFdSet *set, const PvStart
       g_ptr_array_add (argv, g_strdup_printf ("--parent-of-copy=%d", input->copy->parent_fd));
       g_ptr_array_add (argv, g_strconcat ("--copy=", name, NULL));
       /* There is next to nothing in an overlay; everything else takes its time. */
-      if (input->copy->lower_path == NULL)
+      if (input->copy->overlay == PV_SYSROOT_NO_OVERLAY)
         g_ptr_array_add (argv, g_strdup ("--remove-detached"));
     }
   if (input->wrapped)

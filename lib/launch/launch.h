@@ -9,21 +9,26 @@
 
 /**
  * PvLaunchCopy: a mutable copy, which is removed at the end.  Everything is borrowed.
- * @path: (type filename): its folder; an overlay's layers `upper` and `work` are in it, and is
- *  mounted at `m`
+ * @path: (type filename): its folder; an overlay's layers `upper` and `work` are in it
  * @fd: its folder
  * @parent_fd: where that is
- * @lower_path: (type filename) (nullable): the runtime, an overlay's lower layer; %NULL: it is no
- *  overlay
- * @lower_fd: the same
+ * @overlay: whether it is an overlay, and who mounts it
+ * @lower_path, @lower_fd: (type filename): the runtime, an overlay's lower layer
+ * @writable: whether the program may write into an overlay
+ * @ref_fd: the copy's lock file
+ * @ref_target: (type filename): what it is mounted on, below the overlay
  */
 typedef struct
 {
   const char *path;
   int fd;
   int parent_fd;
+  PvSysrootOverlay overlay;
   const char *lower_path;
   int lower_fd;
+  gboolean writable;
+  int ref_fd;
+  const char *ref_target;
 } PvLaunchCopy;
 
 /**

@@ -5,13 +5,13 @@
 #include "launch/namespace.h"
 
 #include "base/error.h"
+#include "launch/overlay.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,69 +70,19 @@ become_oneself (Child *self)
   return TRUE;
 }
 
-/* A folder that was opened before belongs to the other mount namespace, in which nothing can be taken
- * for a layer.  Returns: an fd of the same folder in this one, or -1 */
-static int
-open_again (Child *self, const char *path, int before)
-{
-  int fd = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  struct stat here, there;
-
-  if (fd >= 0 && fstat (fd, &here) == 0 && fstat (before, &there) == 0
-      && here.st_dev == there.st_dev && here.st_ino == there.st_ino)
-    return fd;
-  if (fd >= 0)
-    errno = ESTALE;
-  fail (self, "find a layer again");
-  return -1;
-}
-
-/* The kernel makes them with no permission at all, and their owner could not delete them. */
-static gboolean
-make_deletable (Child *self, int copy)
-{
-  static const char *const folders[] = { "work/work", "work/work/incompat",
-                                         "work/work/incompat/volatile" };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
-    {
-      if (fchmodat (copy, folders[i], 0700, 0) < 0)
-        return fail (self, "change the mode of the overlay's work folder");
-    }
-  return TRUE;
-}
-
-/* By numbers of fds: a path can have commas and colons.  Nobody reads what would be written to the
- * disk in time: volatile. */
-static gboolean
-mount_overlay (Child *self)
-{
-  const PvLaunchCopy *layers = self->input->copy;
-  int lower = open_again (self, layers->lower_path, layers->lower_fd);
-  int copy = lower < 0 ? -1 : open_again (self, layers->path, layers->fd);
-  char options[200];
-  char target[40];
-
-  if (copy < 0)
-    return FALSE;
-  g_snprintf (options, sizeof options,
-              "lowerdir=/proc/self/fd/%d,upperdir=/proc/self/fd/%d/upper,"
-              "workdir=/proc/self/fd/%d/work,userxattr,volatile",
-              lower, copy, copy);
-  g_snprintf (target, sizeof target, "/proc/self/fd/%d/m", copy);
-  if (mount ("overlay", target, "overlay", 0, options) < 0)
-    return fail (self, "mount the overlay");
-
-  return make_deletable (self, copy);
-}
-
 static int
 run_child (gpointer data)
 {
   Child *self = data;
+  const char *what;
 
-  if (!become_oneself (self) || !mount_overlay (self))
+  if (!become_oneself (self))
     return 1;
+  if ((what = pv_overlay_mount (self->input->copy)) != NULL)
+    {
+      fail (self, what);
+      return 1;
+    }
   dup2 (self->set->errors, STDERR_FILENO);
   for (guint i = 0; i < self->set->inherited->len; i++)
     fcntl (g_array_index (self->set->inherited, int, i), F_SETFD, 0);

@@ -7,6 +7,7 @@
 #include "host/bwrap-failure.h"
 #include "launch/await.h"
 #include "launch/namespace.h"
+#include "launch/overlay.h"
 #include "launch/protocol.h"
 
 #include <errno.h>
@@ -76,7 +77,7 @@ pv_start_bwrap (const PvLaunchInput *input, const PvFdSet *set, char **argv, con
   pid_t pid = -1;
   int result;
 
-  if (input->copy != NULL && input->copy->lower_path != NULL)
+  if (input->copy != NULL && input->copy->overlay == PV_SYSROOT_OVERLAY)
     return pv_namespace_start (input, set, argv, environment, mask, error);
 
   init_spawn (set, mask, &actions, &attributes);
@@ -255,7 +256,12 @@ pv_start_wait (const PvLaunchInput *input, PvFdSet *set, PvStarted *started, int
   if (pv_await_message (set->link_outside, started, signals, &message, &ended_by))
     {
       if (message.kind == PV_MESSAGE_STARTED)
-        return TRUE;
+        {
+          /* Who mounts by itself has done that already. */
+          if (input->copy != NULL && input->copy->overlay == PV_SYSROOT_OVERLAY_BY_BWRAP)
+            pv_overlay_make_deletable (input->copy->fd);
+          return TRUE;
+        }
       reap (started);
       *ret_status = message.value;
       if (message.kind != PV_MESSAGE_REPLACED)

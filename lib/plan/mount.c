@@ -11,6 +11,8 @@ mount_free (gpointer data)
   g_free (mount->dest);
   g_free (mount->source);
   g_free (mount->sub);
+  g_free (mount->lower_source);
+  g_free (mount->lower_sub);
   g_clear_pointer (&mount->data, g_bytes_unref);
   g_free (mount);
 }
@@ -34,7 +36,7 @@ add (GPtrArray *mounts, PvMountKind kind, const char *dest, const char *reason)
 
   mount->kind = kind;
   mount->dest = g_strdup (dest);
-  mount->fd = -1;
+  mount->fd = mount->lower_fd = -1;
   mount->reason = reason;
   g_ptr_array_add (mounts, mount);
   return mount;
@@ -71,6 +73,29 @@ pv_mounts_layer (GPtrArray *mounts)
   PvMount *mount = g_ptr_array_index (mounts, mounts->len - 1);
 
   mount->layered = TRUE;
+}
+
+/**
+ * pv_mounts_overlay:
+ * @kind: one of the overlays
+ * @lower_source: (type filename): the lower layer, for messages
+ * @lower_fd: (transfer none): the same
+ * @lower_sub: (type filename) (nullable): below it
+ *
+ * What was added last, as a bind, becomes the upper layer of an overlay.
+ */
+void
+pv_mounts_overlay (GPtrArray *mounts, PvMountKind kind, const char *lower_source, int lower_fd,
+                   const char *lower_sub)
+{
+  PvMount *mount = g_ptr_array_index (mounts, mounts->len - 1);
+
+  mount->kind = kind;
+  mount->layered = TRUE;
+  mount->lower_source = lower_sub != NULL ? g_build_filename (lower_source, lower_sub, NULL)
+                                          : g_strdup (lower_source);
+  mount->lower_fd = lower_fd;
+  mount->lower_sub = g_strdup (lower_sub);
 }
 
 void
@@ -163,6 +188,12 @@ pv_mount_is_bind (const PvMount *mount)
          || mount->kind == PV_MOUNT_BIND_DEVICES;
 }
 
+gboolean
+pv_mount_is_overlay (const PvMount *mount)
+{
+  return mount->kind == PV_MOUNT_OVERLAY || mount->kind == PV_MOUNT_OVERLAY_READ_ONLY;
+}
+
 /**
  * pv_mount_is_real:
  *
@@ -171,7 +202,7 @@ pv_mount_is_bind (const PvMount *mount)
 gboolean
 pv_mount_is_real (const PvMount *mount)
 {
-  return pv_mount_is_bind (mount) || mount->kind == PV_MOUNT_PROC
+  return pv_mount_is_bind (mount) || pv_mount_is_overlay (mount) || mount->kind == PV_MOUNT_PROC
          || mount->kind == PV_MOUNT_TMPFS;
 }
 
@@ -191,6 +222,10 @@ pv_mount_kind_to_option (PvMountKind kind)
       return "ro-bind";
     case PV_MOUNT_BIND_DEVICES:
       return "dev-bind";
+    case PV_MOUNT_OVERLAY:
+      return "overlay";
+    case PV_MOUNT_OVERLAY_READ_ONLY:
+      return "ro-overlay";
     case PV_MOUNT_PROC:
       return "proc";
     case PV_MOUNT_TMPFS:

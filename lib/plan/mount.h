@@ -8,6 +8,8 @@
  * @PV_MOUNT_BIND: a file or folder of the host, writable
  * @PV_MOUNT_BIND_READ_ONLY: the same, read-only
  * @PV_MOUNT_BIND_DEVICES: the same, and its device nodes can be used
+ * @PV_MOUNT_OVERLAY: an overlay of two folders of the host, writable
+ * @PV_MOUNT_OVERLAY_READ_ONLY: the same, read-only
  * @PV_MOUNT_PROC: a procfs of the container's PID namespace
  * @PV_MOUNT_TMPFS: an empty, writable filesystem
  * @PV_MOUNT_FOLDER: an empty folder; no mount
@@ -19,6 +21,8 @@ typedef enum
   PV_MOUNT_BIND,
   PV_MOUNT_BIND_READ_ONLY,
   PV_MOUNT_BIND_DEVICES,
+  PV_MOUNT_OVERLAY,
+  PV_MOUNT_OVERLAY_READ_ONLY,
   PV_MOUNT_PROC,
   PV_MOUNT_TMPFS,
   PV_MOUNT_FOLDER,
@@ -30,12 +34,13 @@ typedef enum
  * PvMount: one thing in the container's root.  Immutable.
  * @kind: what it is
  * @dest: (type filename): where it appears
- * @source: (type filename) (nullable): a bind's path on the host, for messages and for those who
- *  want to do it by hand; a link's target; the host's file that has a file's contents, if there is
- *  one
- * @fd: a bind's folder or file, borrowed from whoever resolved it, or -1 where only root could
+ * @source: (type filename) (nullable): a bind's path on the host, or that of an overlay's upper
+ *  layer, for messages and for those who want to do it by hand; a link's target; the host's file
+ *  that has a file's contents, if there is one
+ * @fd: the folder or file of @source, borrowed from whoever resolved it, or -1 where only root could
  *  change what @source means
  * @sub: (type filename) (nullable): below @fd
+ * @lower_source, @lower_fd, @lower_sub: (type filename) (nullable): an overlay's lower layer
  * @layered: what lies there now is not what will be mounted: that is an overlay
  * @data: (nullable): a file's contents
  * @mode: permissions of a folder, or 0 for the default
@@ -48,6 +53,9 @@ typedef struct
   char *source;
   int fd;
   char *sub;
+  char *lower_source;
+  int lower_fd;
+  char *lower_sub;
   gboolean layered;
   GBytes *data;
   guint mode;
@@ -58,6 +66,8 @@ GPtrArray *pv_mounts_new (void);
 void pv_mounts_bind (GPtrArray *mounts, PvMountKind kind, const char *source, int fd,
                      const char *sub, const char *dest, const char *reason);
 void pv_mounts_layer (GPtrArray *mounts);
+void pv_mounts_overlay (GPtrArray *mounts, PvMountKind kind, const char *lower_source, int lower_fd,
+                        const char *lower_sub);
 void pv_mounts_make (GPtrArray *mounts, PvMountKind kind, const char *dest, guint mode,
                      const char *reason);
 void pv_mounts_link (GPtrArray *mounts, const char *target, const char *dest, const char *reason);
@@ -68,4 +78,5 @@ GPtrArray *pv_mounts_add_parents (GPtrArray *mounts);
 
 gboolean pv_mount_is_real (const PvMount *mount);
 gboolean pv_mount_is_bind (const PvMount *mount);
+gboolean pv_mount_is_overlay (const PvMount *mount);
 const char *pv_mount_kind_to_option (PvMountKind kind);

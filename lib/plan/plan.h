@@ -34,12 +34,26 @@ typedef enum
 } PvHomeKind;
 
 /**
+ * PvSysrootOverlay: who mounts an overlay.
+ * @PV_SYSROOT_NO_OVERLAY: there is none
+ * @PV_SYSROOT_OVERLAY: ourselves, together with the lock file, when the container is started
+ * @PV_SYSROOT_OVERLAY_BY_BWRAP: bubblewrap
+ */
+typedef enum
+{
+  PV_SYSROOT_NO_OVERLAY,
+  PV_SYSROOT_OVERLAY,
+  PV_SYSROOT_OVERLAY_BY_BWRAP,
+} PvSysrootOverlay;
+
+/**
  * PvSysroot: where the files of the runtime are mounted from.
  * @path: (type filename): a folder, for messages and for those who want to do it by hand
  * @fd: the folder, borrowed
  * @sub: (type filename) (nullable): below it
  * @writable: whether the program may write into it
- * @layered: it is an overlay, which is mounted only when the container is started
+ * @overlay: who mounts an overlay there, whose upper layer it is
+ * @lower_path, @lower_fd: (type filename) (nullable): the lower layer, for bubblewrap; borrowed
  * @ref_path: (type filename) (nullable): the lock file that is mounted over the one in it
  * @ref_fd: the same, borrowed; -1: none is
  */
@@ -49,7 +63,9 @@ typedef struct
   int fd;
   const char *sub;
   gboolean writable;
-  gboolean layered;
+  PvSysrootOverlay overlay;
+  const char *lower_path;
+  int lower_fd;
   const char *ref_path;
   int ref_fd;
 } PvSysroot;

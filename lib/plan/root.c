@@ -53,27 +53,53 @@ has_entry (const GPtrArray *entries, const char *name)
   return FALSE;
 }
 
+static char *
+join (const char *sub, const char *name)
+{
+  return sub != NULL && name != NULL ? g_build_filename (sub, name, NULL)
+                                     : g_strdup (name != NULL ? name : sub);
+}
+
+static PvMountKind
+get_kind (const PvSysroot *sysroot)
+{
+  /* Our own overlay is read-only by itself, but for the lock file that is mounted in it. */
+  return sysroot->writable || sysroot->overlay == PV_SYSROOT_OVERLAY ? PV_MOUNT_BIND
+                                                                     : PV_MOUNT_BIND_READ_ONLY;
+}
+
 /* Some or all of the runtime, or of its copy. */
 static void
 bind (GPtrArray *mounts, const PvSysroot *sysroot, const char *name, const char *dest,
       const char *reason)
 {
-  g_autofree char *sub = sysroot->sub != NULL && name != NULL
-                           ? g_build_filename (sysroot->sub, name, NULL)
-                           : g_strdup (name != NULL ? name : sysroot->sub);
+  g_autofree char *sub = join (sysroot->sub, name);
 
-  pv_mounts_bind (mounts, sysroot->writable ? PV_MOUNT_BIND : PV_MOUNT_BIND_READ_ONLY, sysroot->path,
-                  sysroot->fd, sub, dest, reason);
-  if (sysroot->layered)
+  pv_mounts_bind (mounts, get_kind (sysroot), sysroot->path, sysroot->fd, sub, dest, reason);
+  if (sysroot->overlay == PV_SYSROOT_OVERLAY)
     pv_mounts_layer (mounts);
+  if (sysroot->overlay == PV_SYSROOT_OVERLAY_BY_BWRAP)
+    pv_mounts_overlay (mounts, sysroot->writable ? PV_MOUNT_OVERLAY : PV_MOUNT_OVERLAY_READ_ONLY,
+                       sysroot->lower_path, sysroot->lower_fd, name);
+}
+
+/* A folder of a root in which the upper layer has nothing. */
+static void
+bind_folder (GPtrArray *mounts, const PvSysroot *sysroot, const char *name, const char *dest)
+{
+  if (sysroot->overlay == PV_SYSROOT_OVERLAY_BY_BWRAP)
+    pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, sysroot->lower_path, sysroot->lower_fd, name,
+                    dest, WHY_USR);
+  else
+    bind (mounts, sysroot, name, dest, WHY_USR);
 }
 
 /* The lock file that is locked outside: the one in a copy may be another, such as an overlay's. */
 static void
-bind_ref (GPtrArray *mounts, const PvSysroot *sysroot)
+bind_ref (GPtrArray *mounts, const PvSysroot *sysroot, const char *dest)
 {
-  if (sysroot->ref_fd >= 0)
-    pv_mounts_bind (mounts, PV_MOUNT_BIND, sysroot->ref_path, sysroot->ref_fd, NULL, "/usr/.ref",
+  if (sysroot->ref_fd >= 0 && sysroot->overlay != PV_SYSROOT_OVERLAY)
+    pv_mounts_bind (mounts, PV_MOUNT_BIND, sysroot->ref_path, sysroot->ref_fd, NULL, dest,
                     "the copy's lock file");
 }
 
@@ -81,7 +107,7 @@ static void
 mount_merged_usr (GPtrArray *mounts, const PvSysroot *sysroot, const GPtrArray *top)
 {
   bind (mounts, sysroot, NULL, "/usr", WHY_USR);
-  bind_ref (mounts, sysroot);
+  bind_ref (mounts, sysroot, "/usr/.ref");
   for (guint i = 0; i < top->len; i++)
     {
       const PvEntry *entry = g_ptr_array_index (top, i);
@@ -103,7 +129,7 @@ mount_root_folder (GPtrArray *mounts, const PvSysroot *sysroot, const PvEntry *e
   if (entry->target != NULL)
     pv_mounts_link (mounts, entry->target, dest, WHY_LINK);
   else
-    bind (mounts, sysroot, entry->name, dest, WHY_USR);
+    bind_folder (mounts, sysroot, entry->name, dest);
 }
 
 /* Something else at the top, such as /opt: a link will do, unless something is shared below it. */
@@ -122,7 +148,9 @@ mount_complete_root (GPtrArray *mounts, const PvSysroot *sysroot, const GPtrArra
 {
   bind (mounts, sysroot, NULL, "/" WHOLE, "what links from /etc and elsewhere lead to");
   bind (mounts, sysroot, "usr", "/usr", WHY_USR);
-  bind_ref (mounts, sysroot);
+  bind_ref (mounts, sysroot, "/usr/.ref");
+  if (sysroot->overlay == PV_SYSROOT_OVERLAY_BY_BWRAP)
+    bind_ref (mounts, sysroot, "/" WHOLE "/usr/.ref");
   for (guint i = 0; i < top->len; i++)
     {
       const PvEntry *entry = g_ptr_array_index (top, i);

@@ -96,7 +96,8 @@ def run(title, rounds, measure):
         print("skipped: a runtime, bwrap or pv-launch is missing; PV_TEST_RUNTIMES names a store")
         sys.exit(SKIPPED)
 
-    with tempfile.TemporaryDirectory(prefix="pv-bench-", dir="/var/tmp") as home:
+    with tempfile.TemporaryDirectory(prefix="pv-bench-",
+                                     dir=os.environ.get("PV_BENCH_FOLDER", "/var/tmp")) as home:
         pid = os.fork()
         if pid != 0:
             _, status = os.waitpid(pid, 0)

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/tree.h"
 #include "copy/disk.h"
+#include "copy/layers.h"
+#include "copy/trash.h"
 #include "copy/tree-copy.h"
 
 #include <errno.h>
@@ -81,32 +83,6 @@ make_lock (PvCopy *self, const PvCopyParent *parent, GError **error)
          || set_error (error, self, "create", PV_COPY_LOCK);
 }
 
-/* The target of the bind of the real lock file hides the runtime's own. */
-static gboolean
-make_layers (const PvCopy *self, const PvRuntime *runtime, GError **error)
-{
-  static const char *const folders[] = { "upper", "work", "m" };
-  const char *ref = "upper/" PV_COPY_LOCK;
-  int fd;
-
-  for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
-    {
-      if (mkdirat (self->fd, folders[i], 0755) < 0)
-        return set_error (error, self, "create", folders[i]);
-    }
-  if (runtime->layout == PV_LAYOUT_ROOT)
-    {
-      if (mkdirat (self->fd, "upper/usr", 0755) < 0)
-        return set_error (error, self, "create", "upper/usr");
-      ref = "upper/usr/" PV_COPY_LOCK;
-    }
-  fd = openat (self->fd, ref, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0644);
-  if (fd < 0)
-    return set_error (error, self, "create", ref);
-  close (fd);
-  return TRUE;
-}
-
 /* What is in it is the runtime's; only its lock file is the copy's own. */
 static gboolean
 copy_files (const PvCopy *self, const PvRuntime *runtime, GError **error)
@@ -125,12 +101,29 @@ copy_files (const PvCopy *self, const PvRuntime *runtime, GError **error)
   return usr >= 0 && pv_tree_copy (runtime->fd, usr, kinds[self->strategy], excluded, error);
 }
 
+/* The folder of a copy of a complete root is still the launcher's own, and nobody else looks in. */
+static gboolean
+keep_own (const PvCopy *self, GError **error)
+{
+  struct stat st;
+
+  if (fstat (self->fd, &st) == 0
+      && (st.st_uid == geteuid () || fchown (self->fd, geteuid (), -1) == 0)
+      && fchmod (self->fd, 0700) == 0)
+    return TRUE;
+  return set_error (error, self, "keep to oneself", "");
+}
+
+/* The lock comes first: a folder may get a mode with which nothing can be made in it, and its time
+ * is not to change any more. */
 static gboolean
 fill (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime, GError **error)
 {
+  if (!make_lock (self, parent, error))
+    return FALSE;
   if (self->strategy == PV_COPY_OVERLAY)
-    return make_lock (self, parent, error) && make_layers (self, runtime, error);
-  return copy_files (self, runtime, error) && make_lock (self, parent, error);
+    return pv_layers_make (self->fd, runtime, error);
+  return copy_files (self, runtime, error) && keep_own (self, error);
 }
 
 /**
@@ -183,10 +176,9 @@ remove_copy (const PvCopy *self)
 {
   g_autoptr (GError) local_error = NULL;
   g_autofree char *name = g_path_get_basename (self->path);
-  g_autofree char *trash = g_strconcat (PV_COPY_TRASH, name + strlen (PV_COPY_PREFIX), NULL);
+  g_autofree char *trash = NULL;
 
-  /* Under a name for which no launch has to wait. */
-  if (renameat (self->parent_fd, name, self->parent_fd, trash) < 0)
+  if (pv_trash_move (self->parent_fd, name, &trash) != 0)
     return;
   if (!pv_tree_remove_at (self->parent_fd, trash, &local_error))
     pv_debug ("%s", local_error->message);

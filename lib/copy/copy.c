@@ -10,6 +10,7 @@
 #include "copy/layers.h"
 #include "copy/trash.h"
 #include "copy/tree-copy.h"
+#include "copy/tree-snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,11 +115,80 @@ keep_own (const PvCopy *self, GError **error)
   return set_error (error, self, "keep to oneself", "");
 }
 
+/* A snapshot has the runtime's lock file, as a file of its own, but with the same inode number. */
+static gboolean
+replace_lock (PvCopy *self, const PvCopyParent *parent, GError **error)
+{
+  pv_autofd usr = pv_tree_make_at (self->fd, "usr", 0755, error);
+  struct timespec times[2];
+  struct stat st;
+
+  if (usr < 0)
+    return FALSE;
+  if (fstat (usr, &st) < 0 || fchmod (usr, 0700) < 0
+      || (unlinkat (usr, PV_COPY_LOCK, 0) < 0 && errno != ENOENT)
+      || (unlinkat (self->fd, PV_COPY_LOCK, 0) < 0 && errno != ENOENT))
+    return set_error (error, self, "replace", PV_COPY_LOCK);
+  if (!make_lock (self, parent, error))
+    return FALSE;
+  times[0] = st.st_atim;
+  times[1] = st.st_mtim;
+  return (fchmod (usr, st.st_mode & 07777) == 0 && futimens (usr, times) == 0)
+         || set_error (error, self, "set the time of", "usr");
+}
+
+/* Only the topmost folder of a snapshot is new: of a complete root, that is the copy's own. */
+static gboolean
+make_snapshot (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime, GError **error)
+{
+  g_autofree char *name = g_path_get_basename (self->path);
+  gboolean made;
+
+  if (runtime->layout != PV_LAYOUT_ROOT)
+    return pv_tree_snapshot (runtime->fd, self->fd, "usr", error);
+  if (unlinkat (parent->fd, name, AT_REMOVEDIR) < 0)
+    return set_error (error, self, "delete", "");
+  made = pv_tree_snapshot (runtime->fd, parent->fd, name, error);
+  pv_fd_clear (&self->fd);
+  self->fd = pv_tree_make_at (parent->fd, name, 0700, made ? error : NULL);
+  return made && self->fd >= 0 && keep_own (self, error);
+}
+
+/* @ret_done: (out): whether it was; there are other ways */
+static gboolean
+try_snapshot (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime,
+              gboolean *ret_done, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+
+  *ret_done = FALSE;
+  if (self->strategy != PV_COPY_REFLINK || !pv_tree_can_snapshot (runtime->fd))
+    return TRUE;
+  if (make_snapshot (self, parent, runtime, &local_error))
+    {
+      *ret_done = TRUE;
+      return replace_lock (self, parent, error);
+    }
+  if (g_error_matches (local_error, PV_ERROR, PV_ERROR_UNSUPPORTED) && self->fd >= 0)
+    {
+      pv_debug ("%s", local_error->message);
+      return TRUE;
+    }
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
 /* The lock comes first: a folder may get a mode with which nothing can be made in it, and its time
  * is not to change any more. */
 static gboolean
 fill (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime, GError **error)
 {
+  gboolean done;
+
+  if (!try_snapshot (self, parent, runtime, &done, error))
+    return FALSE;
+  if (done)
+    return TRUE;
   if (!make_lock (self, parent, error))
     return FALSE;
   if (self->strategy == PV_COPY_OVERLAY)

@@ -42,17 +42,11 @@ get_command_line (int pid)
   return g_strndup (text, MIN (length, 100));
 }
 
-typedef struct
-{
-  const PvOptions *options;
-  const PvReport *report;
-} Waiting;
-
 /* Whoever waits says so. */
 static void
 say_waiting (const char *path, PvLockMode mode, int holder, gpointer data)
 {
-  const Waiting *waiting = data;
+  const PvWaiting *waiting = data;
   g_autofree char *who = NULL;
 
   if (holder > 0)
@@ -65,6 +59,22 @@ say_waiting (const char *path, PvLockMode mode, int holder, gpointer data)
   pv_warning ("Waiting up to %g s for the lock \"%s\"%s",
               waiting->options->lock_timeout_ms / 1000.0, path,
               who != NULL ? who : ", which another process has locked exclusively");
+}
+
+/**
+ * pv_lease_wait:
+ * @waiting: borrowed, as long as what is returned is used
+ *
+ * Returns: how long a launch waits for a lock, and whom it tells
+ */
+PvLockWait
+pv_lease_wait (const PvWaiting *waiting)
+{
+  return (PvLockWait) {
+    .timeout_ms = waiting->options->lock_timeout_ms,
+    .on_wait = say_waiting,
+    .data = (gpointer) waiting,
+  };
 }
 
 /* A lock that does not reach everybody must not be trusted silently. */
@@ -139,13 +149,9 @@ PvRuntime *
 pv_lease_runtime (const PvOptions *options, const PvReport *report, char **environment,
                   gboolean lock, GPtrArray *leases, GError **error)
 {
-  Waiting waiting = { .options = options, .report = report };
+  const PvWaiting waiting = { .options = options, .report = report };
   g_auto (GStrv) store_dirs = pv_store_get_dirs (environment);
-  const PvLockWait wait = {
-    .timeout_ms = options->lock_timeout_ms,
-    .on_wait = say_waiting,
-    .data = &waiting,
-  };
+  const PvLockWait wait = pv_lease_wait (&waiting);
   g_autoptr (PvRuntime) runtime = NULL;
   g_autoptr (PvLock) held = NULL;
   g_autoptr (GError) why_not = NULL;

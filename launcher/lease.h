@@ -5,6 +5,17 @@
 #include "report.h"
 #include "runtime/runtime.h"
 
+/**
+ * PvWaiting: a launch that may have to wait.
+ * @options, @report: borrowed
+ */
+typedef struct
+{
+  const PvOptions *options;
+  const PvReport *report;
+} PvWaiting;
+
 GPtrArray *pv_leases_new (void);
+PvLockWait pv_lease_wait (const PvWaiting *waiting);
 PvRuntime *pv_lease_runtime (const PvOptions *options, const PvReport *report, char **environment,
                              gboolean lock, GPtrArray *leases, GError **error);

@@ -37,7 +37,8 @@ run_once (const PvOptions *options, const PvReport *report, char **environment,
   if (contents == NULL)
     return FALSE;
   if (options->mutable_parent != NULL && !pv_options_is_dry_run (options)
-      && (copy = pv_sysroot_make_copy (options, environment, runtime, first, leases, error))
+      && (copy = pv_sysroot_make_copy (options, report, environment, runtime, first, leases,
+                                         error))
              == NULL)
     return FALSE;
   plan = pv_step_plan (options, host, runtime, contents, copy, &opened, error);

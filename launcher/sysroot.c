@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "copy/registry.h"
+#include "lease.h"
 
 static gboolean
 is_allowed (const PvOptions *options, PvCopyStrategy strategy)
@@ -41,6 +42,7 @@ make (const PvOptions *options, const PvCopyParent *parent, const PvRuntime *run
 
 /**
  * pv_sysroot_make_copy:
+ * @report: whom to tell that it waits for a cleaner
  * @first: the first strategy to be tried
  * @leases: (inout) (element-type PvLock): the runtime's lock; gets the copy's, and loses the
  *  runtime's where the copy does not depend on it
@@ -49,10 +51,12 @@ make (const PvOptions *options, const PvCopyParent *parent, const PvRuntime *run
  *  works
  */
 PvCopy *
-pv_sysroot_make_copy (const PvOptions *options, char **environment, const PvRuntime *runtime,
-                      PvCopyStrategy first, GPtrArray *leases, GError **error)
+pv_sysroot_make_copy (const PvOptions *options, const PvReport *report, char **environment,
+                      const PvRuntime *runtime, PvCopyStrategy first, GPtrArray *leases,
+                      GError **error)
 {
-  const PvLockWait wait = { .timeout_ms = options->lock_timeout_ms };
+  const PvWaiting waiting = { .options = options, .report = report };
+  const PvLockWait wait = pv_lease_wait (&waiting);
   g_autofree char *registry = pv_registry_get_path (environment);
   g_autoptr (PvCopyParent) parent = NULL;
   PvCopy *copy;

@@ -3,9 +3,10 @@
 
 #include "copy/copy.h"
 #include "options.h"
+#include "report.h"
 #include "plan/plan.h"
 
-PvCopy *pv_sysroot_make_copy (const PvOptions *options, char **environment,
+PvCopy *pv_sysroot_make_copy (const PvOptions *options, const PvReport *report, char **environment,
                               const PvRuntime *runtime, PvCopyStrategy first, GPtrArray *leases,
                               GError **error);
 PvSysroot pv_sysroot_describe (const PvOptions *options, const PvRuntime *runtime,

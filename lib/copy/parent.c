@@ -11,6 +11,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+/* How long nothing is said by who waits. */
+#define QUIET_MS 50
+
 void
 pv_copy_parent_release (PvCopyParent *parent)
 {
@@ -50,6 +53,32 @@ may_create (int folder_fd, gconstpointer data)
   return TRUE;
 }
 
+/* A cleaner that is one of ours has gone before anything need be said. */
+static PvLock *
+acquire (const PvLockFolder *folder, const PvLockWait *wait, int *ret_fd, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  PvLockWait rest = { .timeout_ms = PV_LOCK_NEVER_WAIT };
+  PvLockWait quiet = rest;
+  PvLock *lock;
+
+  if (wait != NULL)
+    rest = *wait;
+  if (rest.timeout_ms == PV_LOCK_WAIT_FOREVER || rest.timeout_ms > QUIET_MS)
+    {
+      quiet.timeout_ms = QUIET_MS;
+      lock = pv_lock_acquire (folder, PV_COPY_LOCK, PV_LOCK_SHARED, &quiet, ret_fd, &local_error);
+      if (lock != NULL || !g_error_matches (local_error, PV_ERROR, PV_ERROR_BUSY))
+        {
+          if (lock == NULL)
+            g_propagate_error (error, g_steal_pointer (&local_error));
+          return lock;
+        }
+      rest.timeout_ms -= rest.timeout_ms == PV_LOCK_WAIT_FOREVER ? 0 : QUIET_MS;
+    }
+  return pv_lock_acquire (folder, PV_COPY_LOCK, PV_LOCK_SHARED, &rest, ret_fd, error);
+}
+
 /**
  * pv_copy_parent_acquire:
  * @name: (type filename): as the user gave it; it is created if it is missing
@@ -69,7 +98,7 @@ pv_copy_parent_acquire (const char *name, const char *registry, const PvLockWait
   self->fd = -1;
   if (made < 0)
     return NULL;
-  self->lock = pv_lock_acquire (&folder, PV_COPY_LOCK, PV_LOCK_SHARED, wait, &self->fd, error);
+  self->lock = acquire (&folder, wait, &self->fd, error);
   if (self->lock == NULL)
     return NULL;
   self->path = pv_fd_get_path (self->fd);

@@ -18,9 +18,11 @@ LAYOUTS = ("scout", "root")
 
 
 def get_xattrs(path):
+    """But for those that overlayfs makes in its upper layer."""
     try:
         return {name: os.getxattr(path, name, follow_symlinks=False)
-                for name in os.listxattr(path, follow_symlinks=False)}
+                for name in os.listxattr(path, follow_symlinks=False)
+                if not name.startswith("user.overlay.")}
     except OSError:
         return {}
 

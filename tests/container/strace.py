@@ -21,14 +21,14 @@ def works():
     return result.returncode == 0
 
 
-def inject(log, calls, fault, when="1+", path=None, children=True):
+def inject(log, calls, fault, when="1+", paths=(), children=True):
     """Words before a command, in which @fault happens to @calls.
 
-    @when: counted in each process by itself; @path: only where the call has this path, or an fd of
-    it; @children: also in them.  (With --seccomp-bpf nothing is injected.)
+    @when: counted in each process by itself; @paths: only where the call has one of these, or an fd
+    of it; @children: also in them.  (With --seccomp-bpf nothing is injected.)
     """
     return ["strace", *(["-f"] if children else []), "-qq", "-o", str(log),
-            *(["-P", str(path)] if path is not None else []),
+            *(word for path in paths for word in ("-P", str(path))),
             "-e", "signal=none", "-e", f"trace={calls}", "-e", f"inject={calls}:{fault}:when={when}"]
 
 

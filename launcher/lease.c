@@ -46,7 +46,7 @@ get_command_line (int pid)
 static void
 say_waiting (const char *path, PvLockMode mode, int holder, gpointer data)
 {
-  const PvLeaseWaiting *waiting = data;
+  const PvWaiting *waiting = data;
   g_autofree char *who = NULL;
 
   if (holder > 0)
@@ -62,13 +62,13 @@ say_waiting (const char *path, PvLockMode mode, int holder, gpointer data)
 }
 
 /**
- * pv_lease_get_wait:
- * @waiting: what is said, and to whom; borrowed
+ * pv_lease_wait:
+ * @waiting: borrowed, as long as what is returned is used
  *
- * Returns: how long to wait for a lock, and how to say so
+ * Returns: how long a launch waits for a lock, and whom it tells
  */
 PvLockWait
-pv_lease_get_wait (const PvLeaseWaiting *waiting)
+pv_lease_wait (const PvWaiting *waiting)
 {
   return (PvLockWait) {
     .timeout_ms = waiting->options->lock_timeout_ms,
@@ -149,9 +149,9 @@ PvRuntime *
 pv_lease_runtime (const PvOptions *options, const PvReport *report, char **environment,
                   gboolean lock, GPtrArray *leases, GError **error)
 {
-  const PvLeaseWaiting waiting = { .options = options, .report = report };
+  const PvWaiting waiting = { .options = options, .report = report };
   g_auto (GStrv) store_dirs = pv_store_get_dirs (environment);
-  const PvLockWait wait = pv_lease_get_wait (&waiting);
+  const PvLockWait wait = pv_lease_wait (&waiting);
   g_autoptr (PvRuntime) runtime = NULL;
   g_autoptr (PvLock) held = NULL;
   g_autoptr (GError) why_not = NULL;

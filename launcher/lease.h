@@ -7,17 +7,16 @@
 #include "runtime/runtime.h"
 
 /**
- * PvLeaseWaiting: what is said when a launch has to wait.  Everything is borrowed.
- * @options: how long it waits
- * @report: whom to tell
+ * PvWaiting: a launch that may have to wait.
+ * @options, @report: borrowed
  */
 typedef struct
 {
   const PvOptions *options;
   const PvReport *report;
-} PvLeaseWaiting;
+} PvWaiting;
 
-PvLockWait pv_lease_get_wait (const PvLeaseWaiting *waiting);
 GPtrArray *pv_leases_new (void);
+PvLockWait pv_lease_wait (const PvWaiting *waiting);
 PvRuntime *pv_lease_runtime (const PvOptions *options, const PvReport *report, char **environment,
                              gboolean lock, GPtrArray *leases, GError **error);

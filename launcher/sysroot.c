@@ -50,8 +50,8 @@ pv_sysroot_make_copy (const PvOptions *options, const PvReport *report, char **e
                       const PvRuntime *runtime, PvCopySearch *search, GPtrArray *leases,
                       GError **error)
 {
-  const PvLeaseWaiting waiting = { .options = options, .report = report };
-  const PvLockWait wait = pv_lease_get_wait (&waiting);
+  const PvWaiting waiting = { .options = options, .report = report };
+  const PvLockWait wait = pv_lease_wait (&waiting);
   g_autofree char *registry = pv_registry_get_path (environment);
   g_autoptr (PvCopyParent) parent = NULL;
   PvCopy *copy;

@@ -3,11 +3,13 @@
 #include "supervise/removal.h"
 #include "supervise/fds.h"
 #include "supervise/message.h"
+#include "supervise/subvolume.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +24,9 @@
 
 /* Of renameat2(2). */
 #define NO_REPLACE 1
+
+/* Of openat2(2), whose struct open_how is flags, mode, and this. */
+#define NO_MOUNTS 1
 
 /* Returns: whether nobody else holds it; process-oriented where the kernel knows nothing else */
 static bool
@@ -52,14 +57,26 @@ take (int parent, const char *name)
   return -1;
 }
 
+/* What is mounted there is somebody else's.  Before Linux 5.6 nothing tells. */
+static int
+open_own (int parent, const char *name)
+{
+  const uint64_t how[] = { O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, NO_MOUNTS };
+  int fd = (int) syscall (SYS_openat2, parent, name, how, sizeof how);
+
+  if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+    fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  return fd;
+}
+
 /* Also what has lost its permissions.  Returns: an fd, or -1 */
 static int
 open_folder (int parent, const char *name)
 {
-  int fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int fd = open_own (parent, name);
 
-  if (fd < 0 && errno == EACCES && fchmodat (parent, name, 0700, 0) == 0)
-    fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno == EACCES && fchmodat (parent, name, 0700, AT_SYMLINK_NOFOLLOW) == 0)
+    fd = open_own (parent, name);
   return fd;
 }
 
@@ -83,7 +100,8 @@ delete_folder (int parent, const char *name, int top, int depth)
   fd = open_folder (parent, name);
   if (fd < 0)
     return;
-  empty (fd, top, depth + 1);
+  if (!pv_subvolume_delete (parent, name, fd))
+    empty (fd, top, depth + 1);
   close (fd);
   unlinkat (parent, name, AT_REMOVEDIR);
 }
@@ -130,10 +148,20 @@ delete_all (int parent, const char *name)
 {
   int fd = open_folder (parent, name);
 
+  if (fd < 0 || pv_subvolume_delete (parent, name, fd))
+    return;
   delete_known (fd);
   /* Again for what was moved up; but what cannot be deleted stays, and is a cleaner's. */
-  for (int i = 0; fd >= 0 && i < 1000 && unlinkat (parent, name, AT_REMOVEDIR) < 0; i++)
+  for (int i = 0; i < 1000 && unlinkat (parent, name, AT_REMOVEDIR) < 0; i++)
     empty (fd, fd, 0);
+}
+
+/* A filesystem that cannot do it without replacing: all that this could replace is an empty folder. */
+static bool
+move (int parent, const char *name, const char *trash)
+{
+  return syscall (SYS_renameat2, parent, name, parent, trash, NO_REPLACE) == 0
+         || (errno == EINVAL && renameat (parent, name, parent, trash) == 0);
 }
 
 static bool
@@ -169,7 +197,7 @@ pv_removal_run (int parent, const char *name, bool detached)
   if (ref < 0)
     return;
   snprintf (trash, sizeof trash, "%s%s", TRASH, name + strlen ("tmp-"));
-  if (syscall (SYS_renameat2, parent, name, parent, trash, NO_REPLACE) < 0)
+  if (!move (parent, name, trash))
     return;
   /* Nobody looks for it under this name, and a lock that excludes is not inherited. */
   close (ref);

@@ -3,6 +3,7 @@
 #include "base/dir.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/subvolume.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,20 +120,26 @@ get_mount_id (int fd, guint64 *ret_id)
   return TRUE;
 }
 
-/* A folder that its owner may not read, enter or write cannot be emptied. */
 static int
 open_to_empty (int dir_fd, const char *name)
 {
   const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   int fd = openat (dir_fd, name, flags);
-  struct stat st;
 
   if (fd < 0 && errno == EACCES && fchmodat (dir_fd, name, 0700, AT_SYMLINK_NOFOLLOW) == 0)
     return openat (dir_fd, name, flags);
-  /* If it does not work, what cannot be deleted says so. */
-  if (fd >= 0 && fstat (fd, &st) == 0 && (st.st_mode & 0700) != 0700)
-    fchmod (fd, 0700);
   return fd;
+}
+
+/* A folder that its owner may not read, enter or write cannot be emptied.  If it does not work, what
+ * cannot be deleted says so. */
+static void
+allow_to_empty (int fd)
+{
+  struct stat st;
+
+  if (fstat (fd, &st) == 0 && (st.st_mode & 0700) != 0700)
+    fchmod (fd, 0700);
 }
 
 /* Whatever has that name there is deleted too. */
@@ -177,6 +184,9 @@ remove_folder (Removal *self, int dir_fd, const char *name, int depth)
       note_failure (self, "delete", dir_fd, name);
       return;
     }
+  if (pv_subvolume_delete (dir_fd, name, fd))
+    return;
+  allow_to_empty (fd);
   if (depth >= MAX_DEPTH)
     {
       move_up (self, dir_fd, name);
@@ -245,7 +255,8 @@ remove_top (Removal *self, int dir_fd, const char *name)
  * @dir_fd: an open folder
  * @name: (type filename): one name in it; it is no error if there is no such thing
  *
- * Deletes @name and all that is in it, however deep, also what has lost its permissions.  Links are
+ * Deletes @name and all that is in it, however deep, also what has lost its permissions, and btrfs
+ * subvolumes (except before Linux 5.8, as long as they cannot be told from mounts).  Links are
  * deleted, not followed; what is mounted there is not touched, and is an error.  After an error the
  * rest is deleted all the same.  Others may delete the same tree meanwhile.
  */
@@ -268,7 +279,10 @@ pv_tree_remove_at (int dir_fd, const char *name, GError **error)
     return set_error_at (error, errno, "look at", dir_fd, name);
   if (mount_id != removal.mount_id)
     return set_error_at (error, EXDEV, "delete", dir_fd, name);
+  if (pv_subvolume_delete (dir_fd, name, top_fd))
+    return TRUE;
 
+  allow_to_empty (top_fd);
   removal.top_fd = top_fd;
   remove_top (&removal, dir_fd, name);
   return !removal.failed;

@@ -7,7 +7,10 @@
 #include "base/log.h"
 #include "base/tree.h"
 #include "copy/disk.h"
+#include "copy/layers.h"
+#include "copy/trash.h"
 #include "copy/tree-copy.h"
+#include "copy/tree-snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,32 +84,6 @@ make_lock (PvCopy *self, const PvCopyParent *parent, GError **error)
          || set_error (error, self, "create", PV_COPY_LOCK);
 }
 
-/* The target of the bind of the real lock file hides the runtime's own.  To make and remove a folder
- * takes longer than to mount an overlay: there is a work folder only where the kernel needs one, and
- * the overlay is mounted over its upper layer. */
-static gboolean
-make_layers (const PvCopy *self, const PvRuntime *runtime, gboolean writable, GError **error)
-{
-  const char *ref = "upper/" PV_COPY_LOCK;
-  int fd;
-
-  if (mkdirat (self->fd, "upper", 0755) < 0)
-    return set_error (error, self, "create", "upper");
-  if (writable && mkdirat (self->fd, "work", 0700) < 0)
-    return set_error (error, self, "create", "work");
-  if (runtime->layout == PV_LAYOUT_ROOT)
-    {
-      if (mkdirat (self->fd, "upper/usr", 0755) < 0)
-        return set_error (error, self, "create", "upper/usr");
-      ref = "upper/usr/" PV_COPY_LOCK;
-    }
-  fd = openat (self->fd, ref, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0644);
-  if (fd < 0)
-    return set_error (error, self, "create", ref);
-  close (fd);
-  return TRUE;
-}
-
 /* What is in it is the runtime's; only its lock file is the copy's own. */
 static gboolean
 copy_files (const PvCopy *self, const PvRuntime *runtime, GError **error)
@@ -125,20 +102,106 @@ copy_files (const PvCopy *self, const PvRuntime *runtime, GError **error)
   return usr >= 0 && pv_tree_copy (runtime->fd, usr, kinds[self->strategy], excluded, error);
 }
 
+/* The folder of a copy of a complete root is still the launcher's own, and nobody else looks in. */
+static gboolean
+keep_own (const PvCopy *self, GError **error)
+{
+  struct stat st;
+
+  if (fstat (self->fd, &st) == 0
+      && (st.st_uid == geteuid () || fchown (self->fd, geteuid (), -1) == 0)
+      && fchmod (self->fd, 0700) == 0)
+    return TRUE;
+  return set_error (error, self, "keep to oneself", "");
+}
+
+/* A snapshot has the runtime's lock file, as a file of its own, but with the same inode number. */
+static gboolean
+replace_lock (PvCopy *self, const PvCopyParent *parent, GError **error)
+{
+  pv_autofd usr = pv_tree_make_at (self->fd, "usr", 0755, error);
+  struct timespec times[2];
+  struct stat st;
+
+  if (usr < 0)
+    return FALSE;
+  if (fstat (usr, &st) < 0 || fchmod (usr, 0700) < 0
+      || (unlinkat (usr, PV_COPY_LOCK, 0) < 0 && errno != ENOENT)
+      || (unlinkat (self->fd, PV_COPY_LOCK, 0) < 0 && errno != ENOENT))
+    return set_error (error, self, "replace", PV_COPY_LOCK);
+  if (!make_lock (self, parent, error))
+    return FALSE;
+  times[0] = st.st_atim;
+  times[1] = st.st_mtim;
+  return (fchmod (usr, st.st_mode & 07777) == 0 && futimens (usr, times) == 0)
+         || set_error (error, self, "set the time of", "usr");
+}
+
+/* Only the topmost folder of a snapshot is new: of a complete root, that is the copy's own. */
+static gboolean
+make_snapshot (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime, GError **error)
+{
+  g_autofree char *name = g_path_get_basename (self->path);
+  gboolean made;
+
+  if (runtime->layout != PV_LAYOUT_ROOT)
+    return pv_tree_snapshot (runtime->fd, self->fd, "usr", error);
+  if (unlinkat (parent->fd, name, AT_REMOVEDIR) < 0)
+    return set_error (error, self, "delete", "");
+  made = pv_tree_snapshot (runtime->fd, parent->fd, name, error);
+  pv_fd_clear (&self->fd);
+  self->fd = pv_tree_make_at (parent->fd, name, 0700, made ? error : NULL);
+  return made && self->fd >= 0 && keep_own (self, error);
+}
+
+/* @ret_done: (out): whether it was; there are other ways */
+static gboolean
+try_snapshot (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime,
+              gboolean *ret_done, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+
+  *ret_done = FALSE;
+  if (self->strategy != PV_COPY_REFLINK || !pv_tree_can_snapshot (runtime->fd))
+    return TRUE;
+  if (make_snapshot (self, parent, runtime, &local_error))
+    {
+      *ret_done = TRUE;
+      return replace_lock (self, parent, error);
+    }
+  if (g_error_matches (local_error, PV_ERROR, PV_ERROR_UNSUPPORTED) && self->fd >= 0)
+    {
+      pv_debug ("%s", local_error->message);
+      return TRUE;
+    }
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
+/* The lock comes first: a folder may get a mode with which nothing can be made in it, and its time
+ * is not to change any more. */
 static gboolean
 fill (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime,
       const PvCopyRequest *request, GError **error)
 {
+  gboolean done;
+
   /* Bubblewrap mounts each part of a root by itself, and two overlays cannot write into one layer. */
-  if (request->strategy == PV_COPY_OVERLAY_BWRAP && request->writable
+  if (self->strategy == PV_COPY_OVERLAY_BWRAP && request->writable
       && runtime->layout == PV_LAYOUT_ROOT)
     return pv_error_set (
         error, PV_ERROR_UNSUPPORTED,
         "Cannot let bubblewrap mount a writable overlay of the complete root \"%s\"",
         runtime->path);
-  if (pv_copy_strategy_is_overlay (request->strategy))
-    return make_lock (self, parent, error) && make_layers (self, runtime, request->writable, error);
-  return copy_files (self, runtime, error) && make_lock (self, parent, error);
+  if (!try_snapshot (self, parent, runtime, &done, error))
+    return FALSE;
+  if (done)
+    return TRUE;
+  if (!make_lock (self, parent, error))
+    return FALSE;
+  if (pv_copy_strategy_is_overlay (self->strategy))
+    return pv_layers_make (self->fd, runtime, request->writable, error);
+  return copy_files (self, runtime, error) && keep_own (self, error);
 }
 
 /**
@@ -200,10 +263,9 @@ remove_copy (const PvCopy *self)
 {
   g_autoptr (GError) local_error = NULL;
   g_autofree char *name = g_path_get_basename (self->path);
-  g_autofree char *trash = g_strconcat (PV_COPY_TRASH, name + strlen (PV_COPY_PREFIX), NULL);
+  g_autofree char *trash = NULL;
 
-  /* Under a name for which no launch has to wait. */
-  if (renameat (self->parent_fd, name, self->parent_fd, trash) < 0)
+  if (pv_trash_move (self->parent_fd, name, &trash) != 0)
     return;
   if (!pv_tree_remove_at (self->parent_fd, trash, &local_error))
     pv_debug ("%s", local_error->message);

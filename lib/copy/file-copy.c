@@ -220,5 +220,5 @@ pv_file_copy (PvFileCopy *self, const PvFolder *folder, const PvFolderFds *fds, 
     return copy (self, folder, fds, name, error);
   if (cannot_link (saved_errno))
     return pv_file_error_set_unsupported (error, saved_errno, "link", fds->source, name->name);
-  return pv_file_error_set (error, saved_errno, "link", fds->source, name->name);
+  return pv_file_error_set (error, saved_errno, "create", fds->dest, name->name);
 }

@@ -23,7 +23,8 @@
 #include "base/openat2.h"
 #include "base/tree.h"
 #include "copy/disk.h"
-#include "lock/lock.h"
+#include "copy/parent.h"
+#include "copy/trash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,9 +32,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* How many names are tried for something in the trash. */
-#define MAX_NAMES 1000
 
 /**
  * Run: over one folder.
@@ -189,32 +187,13 @@ is_still_named (const Run *run, int copy_fd, const char *name)
   return fd >= 0 && is_same (fd, copy_fd);
 }
 
-/* The name in the trash is the former one, if there is no other of that name yet. */
-static gboolean
+static void
 move_to_trash (PvGcEntry *entry, const Run *run, const char *name)
 {
-  int saved_errno = 0;
+  int saved_errno = pv_trash_move (run->fd, name, &entry->trash);
 
-  for (int i = 0; i < MAX_NAMES; i++)
-    {
-      g_autofree char *trash =
-          i == 0 ? g_strconcat (PV_COPY_TRASH, name + strlen (PV_COPY_PREFIX), NULL)
-                 : g_strdup_printf (PV_COPY_TRASH "%d-%d", getpid (), i);
-      int result = renameat2 (run->fd, name, run->fd, trash, RENAME_NOREPLACE);
-
-      /* A filesystem that cannot do that.  All that this could replace is an empty folder. */
-      if (result < 0 && errno == EINVAL)
-        result = renameat (run->fd, name, run->fd, trash);
-      if (result == 0)
-        {
-          entry->trash = g_steal_pointer (&trash);
-          return TRUE;
-        }
-      saved_errno = errno;
-      if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR && errno != ENAMETOOLONG)
-        break;
-    }
-  return saved_errno == ENOENT || leave (entry, PV_GC_FAILED, g_strerror (saved_errno));
+  if (saved_errno != 0 && saved_errno != ENOENT)
+    leave (entry, PV_GC_FAILED, g_strerror (saved_errno));
 }
 
 /* @parent_lock: (nullable): a proof that nobody is setting it up; %NULL: there is no lock file */
@@ -273,28 +252,15 @@ is_expected (const PvEntry *entry)
          || g_str_has_prefix (entry->name, ".new-");
 }
 
-static int
-open_folder (gconstpointer data, GError **error)
-{
-  const char *name = data;
-  int fd = open (name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-  if (fd < 0)
-    pv_error_set_errno (error, errno, "Cannot open folder \"%s\"", name);
-  return fd;
-}
-
 /* @ret_lock: (out) (nullable): %NULL: somebody is there, which is said */
 static gboolean
 lock_parent (Run *run, const char *parent, PvLock **ret_lock, GError **error)
 {
-  const PvLockFolder folder = { .open = open_folder, .data = parent };
   g_autoptr (GError) local_error = NULL;
   pv_autofd locked_fd = -1;
   struct stat st;
 
-  *ret_lock
-    = pv_lock_acquire (&folder, PV_COPY_LOCK, PV_LOCK_EXCLUSIVE, NULL, &locked_fd, &local_error);
+  *ret_lock = pv_copy_parent_try (parent, &locked_fd, &local_error);
   if (*ret_lock != NULL)
     return is_same (run->fd, locked_fd)
            || pv_error_set (error, PV_ERROR_CHANGED,
@@ -422,7 +388,7 @@ GPtrArray *
 pv_gc_clean (const char *parent, const PvMounted *mounted, gboolean dry_run, GError **error)
 {
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (free_entry);
-  pv_autofd fd = open_folder (parent, error);
+  pv_autofd fd = pv_copy_parent_open (parent, error);
   g_autoptr (PvPlace) place = fd < 0 ? NULL : pv_place_of (fd);
   Run run = {
     .fd = fd,

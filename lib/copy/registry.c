@@ -37,19 +37,24 @@ pv_registry_get_path (char **environment)
  * pv_registry_add:
  * @path: (type filename): a folder of copies, absolute
  *
- * Without this everything works, but that a cleaner has to be told.
+ * Nothing is changed if it is there already.  Without this everything works, but that a cleaner has
+ * to be told.
  */
 void
 pv_registry_add (const char *registry, const char *path)
 {
   g_autoptr (GError) local_error = NULL;
   g_autofree char *digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, path, -1);
-  pv_autofd fd = pv_tree_make (registry, 0700, &local_error);
+  g_autofree char *link = g_build_filename (registry, digest, NULL);
+  pv_autofd fd = -1;
 
+  if (symlink (path, link) == 0 || errno == EEXIST)
+    return;
+  fd = pv_tree_make (registry, 0700, &local_error);
   if (fd < 0)
     pv_debug ("%s", local_error->message);
   else if (symlinkat (path, fd, digest) < 0 && errno != EEXIST)
-    pv_debug ("Cannot create \"%s/%s\": %s", registry, digest, g_strerror (errno));
+    pv_debug ("Cannot create \"%s\": %s", link, g_strerror (errno));
 }
 
 static void

@@ -3,34 +3,17 @@
  * written in linux/btrfs.h and in btrfs-ioctl(3). */
 #include "copy/tree-snapshot.h"
 
-#include "base/dir.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/log.h"
-#include "base/openat2.h"
-#include "base/tree.h"
+#include "base/subvolume.h"
 #include "copy/file-error.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btrfs.h>
-#include <linux/btrfs_tree.h>
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
-
-static gboolean
-is_subvolume (int fd)
-{
-  struct statfs fs;
-  struct stat st;
-
-  return fstatfs (fd, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC && fstat (fd, &st) == 0
-         && st.st_ino == BTRFS_FIRST_FREE_OBJECTID;
-}
 
 /* Of a subvolume in it, a snapshot has just an empty folder. */
 static gboolean
@@ -63,6 +46,18 @@ cannot_snapshot (int saved_errno)
 }
 
 /**
+ * pv_tree_can_snapshot:
+ * @fd: a folder; `O_PATH` will do
+ *
+ * Returns: whether it is worth trying
+ */
+gboolean
+pv_tree_can_snapshot (int fd)
+{
+  return pv_subvolume_is (fd);
+}
+
+/**
  * pv_tree_snapshot:
  * @source_fd: a folder; `O_PATH` will do
  * @parent_fd: a folder of the caller's own
@@ -87,7 +82,7 @@ pv_tree_snapshot (int source_fd, int parent_fd, const char *name, GError **error
     return pv_file_error_set (error, errno, "open folder", source_fd, NULL);
   if (parent < 0)
     return pv_file_error_set (error, errno, "open folder", parent_fd, NULL);
-  if (!is_subvolume (source))
+  if (!pv_subvolume_is (source))
     return set_unsuitable (error, source, "it is no btrfs subvolume");
   if (has_subvolumes (source))
     return set_unsuitable (error, source, "there are other subvolumes in it");
@@ -99,55 +94,4 @@ pv_tree_snapshot (int source_fd, int parent_fd, const char *name, GError **error
   if (cannot_snapshot (errno))
     return set_unsuitable (error, source, g_strerror (errno));
   return pv_file_error_set (error, errno, "make a snapshot", parent, name);
-}
-
-static gboolean
-empty (int fd, GError **error)
-{
-  g_autoptr (GPtrArray) entries = NULL;
-
-  /* Its owner may have taken away his own right to change it. */
-  if (fchmod (fd, 0700) < 0)
-    return pv_file_error_set (error, errno, "set the mode of", fd, NULL);
-  entries = pv_dir_list (fd, error);
-  if (entries == NULL)
-    return FALSE;
-  for (guint i = 0; i < entries->len; i++)
-    {
-      const PvEntry *entry = entries->pdata[i];
-
-      if (!pv_tree_remove_at (fd, entry->name, error))
-        return FALSE;
-    }
-  return TRUE;
-}
-
-/**
- * pv_tree_remove_snapshot:
- * @parent_fd: an open folder
- * @name: (type filename): a subvolume in it
- *
- * Deletes a snapshot: at once as root, or where the filesystem is mounted with
- * `user_subvol_rm_allowed`; otherwise an empty one can be deleted like a folder, since Linux 4.18.
- */
-gboolean
-pv_tree_remove_snapshot (int parent_fd, const char *name, GError **error)
-{
-  pv_autofd parent = openat (parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  pv_autofd fd = pv_openat2 (parent_fd, name, O_RDONLY | O_DIRECTORY, 0, PV_RESOLVE_NO_MOUNTS);
-  struct btrfs_ioctl_vol_args_v2 args = { .fd = 0 };
-
-  if (parent < 0 || fd < 0)
-    return pv_file_error_set (error, errno, "open folder", parent_fd, name);
-  if (!is_subvolume (fd))
-    return pv_error_set (error, PV_ERROR_INVALID, "Cannot delete \"%s\": it is no btrfs subvolume",
-                         name);
-  if (g_strlcpy (args.name, name, sizeof args.name) < sizeof args.name
-      && ioctl (parent, BTRFS_IOC_SNAP_DESTROY_V2, &args) == 0)
-    return TRUE;
-  pv_debug ("Cannot delete subvolume \"%s\" at once: %s", name, g_strerror (errno));
-  if (!empty (fd, error))
-    return FALSE;
-  return unlinkat (parent, name, AT_REMOVEDIR) == 0
-         || pv_file_error_set (error, errno, "delete folder", parent, name);
 }

@@ -3,5 +3,5 @@
 
 #include <glib.h>
 
+gboolean pv_tree_can_snapshot (int fd);
 gboolean pv_tree_snapshot (int source_fd, int parent_fd, const char *name, GError **error);
-gboolean pv_tree_remove_snapshot (int parent_fd, const char *name, GError **error);

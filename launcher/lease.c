@@ -3,9 +3,15 @@
 #include "lease.h"
 
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/process.h"
+#include "copy/place.h"
 #include "lock/filesystem.h"
+#include "lock/holders.h"
 #include "runtime/store.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 static void
@@ -25,21 +31,27 @@ pv_leases_new (void)
   return g_ptr_array_new_with_free_func (release);
 }
 
-static char *
-get_command_line (int pid)
+/**
+ * pv_lease_find_holder:
+ * @path: (type filename): a lock file
+ *
+ * Returns: the pid of a process that has it locked, be it with a lock that belongs to no process, as
+ *  far as `/proc` says; or 0
+ */
+int
+pv_lease_find_holder (const char *path)
 {
-  g_autofree char *file = g_strdup_printf ("/proc/%d/cmdline", pid);
-  g_autofree char *text = NULL;
-  gsize length;
+  pv_autofd fd = open (path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  g_autoptr (PvPlace) place = fd < 0 ? NULL : pv_place_of (fd);
+  g_autoptr (PvHolders) holders = NULL;
+  const GArray *pids;
+  struct stat st;
 
-  if (!g_file_get_contents (file, &text, &length, NULL) || length == 0)
-    return g_strdup ("<command line unavailable>");
-  for (gsize i = 0; i + 1 < length; i++)
-    {
-      if (text[i] == '\0')
-        text[i] = ' ';
-    }
-  return g_strndup (text, MIN (length, 100));
+  if (place == NULL || fstat (fd, &st) < 0)
+    return 0;
+  holders = pv_holders_read ();
+  pids = pv_holders_get (holders, place->device, st.st_ino);
+  return pids != NULL && pids->len > 0 ? g_array_index (pids, pid_t, 0) : 0;
 }
 
 /* Whoever waits says so. */
@@ -47,13 +59,16 @@ static void
 say_waiting (const char *path, PvLockMode mode, int holder, gpointer data)
 {
   const PvWaiting *waiting = data;
+  g_autofree char *command = NULL;
   g_autofree char *who = NULL;
 
+  if (holder <= 0)
+    holder = pv_lease_find_holder (path);
   if (holder > 0)
     {
-      g_autofree char *command = get_command_line (holder);
-
-      who = g_strdup_printf (", which process %d (%s) has locked", holder, command);
+      command = pv_process_get_command (holder);
+      who = g_strdup_printf (", which process %d (%s) has locked", holder,
+                             command != NULL ? command : "<command line unavailable>");
     }
   pv_report_waiting (waiting->report, path, holder);
   pv_warning ("Waiting up to %g s for the lock \"%s\"%s",

@@ -16,6 +16,7 @@ typedef struct
   const PvReport *report;
 } PvWaiting;
 
+int pv_lease_find_holder (const char *path);
 GPtrArray *pv_leases_new (void);
 PvLockWait pv_lease_wait (const PvWaiting *waiting);
 PvRuntime *pv_lease_runtime (const PvOptions *options, const PvReport *report, char **environment,

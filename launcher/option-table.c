@@ -27,6 +27,8 @@ const PvOptionSpec pv_option_table[] = {
     "let the program write into the copy" },
   { "keep-copy", PV_OPTION_KEEP_COPY, NULL, "1", PV_OPTION_PLAIN,
     "leave the copy behind" },
+  { "verify", PV_OPTION_VERIFY, NULL, "1", PV_OPTION_PLAIN,
+    "compare a deployed runtime with its manifest first" },
   { "lock-timeout", PV_OPTION_LOCK_TIMEOUT, "SECONDS", NULL, PV_OPTION_PLAIN,
     "wait so long for a lock; 0: not at all [default: 30]" },
   { "lock-on-remote", PV_OPTION_LOCK_ON_REMOTE, "refuse|warn|allow", NULL, PV_OPTION_PLAIN,

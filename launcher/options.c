@@ -165,6 +165,7 @@ parse_copy (PvOptions *self, const PvOptionValue *values, GError **error)
       || !pv_option_get_boolean (values, PV_OPTION_WRITABLE_COPY, FALSE, &self->writable_copy,
                                  error)
       || !pv_option_get_boolean (values, PV_OPTION_KEEP_COPY, FALSE, &self->keep_copy, error)
+      || !pv_option_get_boolean (values, PV_OPTION_VERIFY, FALSE, &self->verify, error)
       || !pv_option_get_choice (values, PV_OPTION_COPY_STRATEGY, strategies, &strategy, error))
     return FALSE;
   if (parent == NULL && copy)
@@ -174,6 +175,9 @@ parse_copy (PvOptions *self, const PvOptionValue *values, GError **error)
         return pv_option_set_invalid (error, values, PV_OPTION_COPY_RUNTIME, "1",
                                       "there is no --variable-dir");
     }
+  if (parent == NULL && self->verify)
+    return pv_option_set_invalid (error, values, PV_OPTION_VERIFY, "1",
+                                  "there is no --runtime-mutable-parent");
   self->mutable_parent = g_strdup (parent);
   self->copy_strategy = kinds[strategy];
   if (self->writable_copy && self->copy_strategy == PV_COPY_HARDLINK)

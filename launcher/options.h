@@ -36,6 +36,7 @@ typedef enum
  * @copy_strategy: how it is made
  * @keep_copy: whether it is left behind
  * @writable_copy: whether the program may write into it
+ * @verify: whether to compare a runtime that was deployed with its manifest
  * @lock_timeout_ms: milliseconds
  * @lock_on_remote: what to do where a lock does not reach everybody
  * @shares: (element-type PvShareRequest): --filesystem
@@ -65,6 +66,7 @@ typedef struct
   PvCopyStrategy copy_strategy;
   gboolean keep_copy;
   gboolean writable_copy;
+  gboolean verify;
   int lock_timeout_ms;
   PvRemotePolicy lock_on_remote;
   GPtrArray *shares;

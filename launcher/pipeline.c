@@ -33,12 +33,17 @@ run_once (const PvOptions *options, const PvReport *report, char **environment,
     return FALSE;
   runtime = pv_lease_runtime (options, report, environment, !pv_options_is_dry_run (options),
                               leases, error);
-  contents = runtime == NULL ? NULL : pv_runtime_contents_read (runtime, host->zone, error);
-  if (contents == NULL)
+  if (runtime == NULL
+      || (options->mutable_parent == NULL
+          && !pv_sysroot_check (options, report, environment, runtime, error)))
     return FALSE;
   if (options->mutable_parent != NULL && !pv_options_is_dry_run (options)
-      && (copy = pv_sysroot_make_copy (options, report, environment, runtime, search, leases, error))
+      && (copy = pv_sysroot_make_copy (options, report, environment, &runtime, search, leases,
+                                       error))
              == NULL)
+    return FALSE;
+  contents = pv_runtime_contents_read (runtime, host->zone, error);
+  if (contents == NULL)
     return FALSE;
   plan = pv_step_plan (options, host, runtime, contents, copy, &opened, error);
   if (plan == NULL)

@@ -147,6 +147,24 @@ pv_report_copied (const PvReport *self, const PvCopy *copy, const GPtrArray *ski
 }
 
 /**
+ * pv_report_deployed:
+ * @manifest: (type filename): from which the runtime was deployed
+ * @seconds: how long that took
+ */
+void
+pv_report_deployed (const PvReport *self, const char *manifest, double seconds)
+{
+  json_t *details;
+
+  if (self->fd < 0)
+    return;
+  details = json_object ();
+  json_object_set_new (details, "manifest", string_new (manifest));
+  json_object_set_new (details, "seconds", json_real (seconds));
+  report (self, "deployed", details);
+}
+
+/**
  * pv_report_started:
  * @pid: of the program, as it is seen from here
  */

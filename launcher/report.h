@@ -21,5 +21,6 @@ void pv_report_resolved (const PvReport *self, const PvRuntime *runtime);
 void pv_report_waiting (const PvReport *self, const char *path, int holder);
 void pv_report_locked (const PvReport *self, const GPtrArray *locks);
 void pv_report_copied (const PvReport *self, const PvCopy *copy, const GPtrArray *skipped);
+void pv_report_deployed (const PvReport *self, const char *manifest, double seconds);
 void pv_report_started (const PvReport *self, int pid);
 void pv_report_failed (const PvReport *self, int status, const GError *error);

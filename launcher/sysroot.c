@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "copy/registry.h"
+#include "deployment.h"
 #include "lease.h"
 
 /* By the first strategy that works. */
@@ -35,9 +36,79 @@ make (const PvOptions *options, const PvCopyParent *parent, const PvRuntime *run
   return NULL;
 }
 
+/* @runtime: (inout): becomes what was deployed, if it is shipped as a manifest
+ * @leases: (inout): get the lock of that instead
+ * Returns: (nullable): the folder of copies, locked */
+static PvCopyParent *
+find_base (const PvOptions *options, const PvReport *report, char **environment,
+           PvRuntime **runtime, GPtrArray *leases, GError **error)
+{
+  const PvWaiting waiting = { .options = options, .report = report };
+  const PvLockWait wait = pv_lease_wait (&waiting);
+  g_autofree char *registry = pv_registry_get_path (environment);
+  g_autoptr (PvManifest) manifest = NULL;
+  g_autoptr (PvBase) base = NULL;
+  PvDeployment deployment = { options, report, environment, *runtime, NULL };
+  PvCopyParent *parent = NULL;
+
+  if ((*runtime)->layout == PV_LAYOUT_USR
+      && !pv_manifest_find ((*runtime)->fd, &manifest, error))
+    return NULL;
+  if (manifest == NULL)
+    {
+      if (options->verify)
+        pv_warning ("Runtime \"%s\" has no manifest: there is nothing to verify",
+                    (*runtime)->name);
+      return pv_copy_parent_acquire (options->mutable_parent, registry, &wait, error);
+    }
+  deployment.manifest = manifest;
+  base = pv_deployment_acquire (&deployment, registry, &parent, error);
+  if (base == NULL)
+    return NULL;
+  pv_runtime_free (*runtime);
+  *runtime = g_steal_pointer (&base->runtime);
+  g_ptr_array_set_size (leases, 0);
+  g_ptr_array_add (leases, g_steal_pointer (&base->lock));
+  return parent;
+}
+
+/**
+ * pv_sysroot_check:
+ * @runtime: what is to be used as it is
+ *
+ * Returns: %FALSE with @error set if it is shipped as a manifest, and has not all its files
+ */
+gboolean
+pv_sysroot_check (const PvOptions *options, const PvReport *report, char **environment,
+                  const PvRuntime *runtime, GError **error)
+{
+  g_autoptr (PvManifest) manifest = NULL;
+  PvDeployment deployment = { options, report, environment, runtime, NULL };
+  gboolean needed;
+
+  if (runtime->layout != PV_LAYOUT_USR)
+    return TRUE;
+  if (!pv_manifest_find (runtime->fd, &manifest, error))
+    return FALSE;
+  deployment.manifest = manifest;
+  if (manifest == NULL)
+    return TRUE;
+  if (!pv_deployment_is_needed (&deployment, &needed, error))
+    return FALSE;
+  if (!needed)
+    return TRUE;
+  pv_error_set (error, PV_ERROR_INVALID,
+                "Cannot use runtime \"%s\" directly: it is shipped as the manifest \"%s\", and "
+                "only some of its files are there",
+                runtime->name, manifest->path);
+  return pv_error_hint (error, "give --runtime-mutable-parent=DIR: it is deployed there once");
+}
+
 /**
  * pv_sysroot_make_copy:
  * @report: whom to tell
+ * @runtime: (inout): what is copied; if it is shipped as a manifest, it becomes what was deployed
+ *  from that
  * @search: (inout): the strategies that are left; the copy's own becomes its next
  * @leases: (inout) (element-type PvLock): the runtime's lock; gets the copy's, and loses the
  *  runtime's where the copy does not depend on it
@@ -47,22 +118,19 @@ make (const PvOptions *options, const PvCopyParent *parent, const PvRuntime *run
  */
 PvCopy *
 pv_sysroot_make_copy (const PvOptions *options, const PvReport *report, char **environment,
-                      const PvRuntime *runtime, PvCopySearch *search, GPtrArray *leases,
+                      PvRuntime **runtime, PvCopySearch *search, GPtrArray *leases,
                       GError **error)
 {
-  const PvWaiting waiting = { .options = options, .report = report };
-  const PvLockWait wait = pv_lease_wait (&waiting);
-  g_autofree char *registry = pv_registry_get_path (environment);
   g_autoptr (PvCopyParent) parent = NULL;
   PvCopy *copy;
 
-  if (runtime->layout == PV_LAYOUT_HOST)
+  if ((*runtime)->layout == PV_LAYOUT_HOST)
     {
       pv_error_set (error, PV_ERROR_USAGE, "Cannot make a mutable copy of the host's own /usr");
       return NULL;
     }
-  parent = pv_copy_parent_acquire (options->mutable_parent, registry, &wait, error);
-  copy = parent == NULL ? NULL : make (options, parent, runtime, search, error);
+  parent = find_base (options, report, environment, runtime, leases, error);
+  copy = parent == NULL ? NULL : make (options, parent, *runtime, search, error);
   if (copy == NULL)
     return NULL;
 

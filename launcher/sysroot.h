@@ -7,8 +7,10 @@
 #include "plan/plan.h"
 #include "report.h"
 
+gboolean pv_sysroot_check (const PvOptions *options, const PvReport *report, char **environment,
+                           const PvRuntime *runtime, GError **error);
 PvCopy *pv_sysroot_make_copy (const PvOptions *options, const PvReport *report, char **environment,
-                              const PvRuntime *runtime, PvCopySearch *search, GPtrArray *leases,
+                              PvRuntime **runtime, PvCopySearch *search, GPtrArray *leases,
                               GError **error);
 PvSysroot pv_sysroot_describe (const PvOptions *options, const PvRuntime *runtime,
                                const PvCopy *copy);

@@ -135,7 +135,7 @@ char *
 pv_build (const PvBuild *build, int *ret_signal, GError **error)
 {
   pv_autofd signal_fd = open_signal_fd (error);
-  g_autoptr (PvProgress) progress = pv_progress_new (build->name);
+  g_autoptr (PvProgress) progress = pv_progress_new (build->name, FALSE);
   g_autoptr (PvStaging) staging = NULL;
   g_autoptr (PvBootstrap) bootstrap = NULL;
   g_auto (GStrv) argv = NULL;

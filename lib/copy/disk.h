@@ -5,3 +5,6 @@
 #define PV_COPY_LOCK ".ref"
 #define PV_COPY_PREFIX "tmp-"
 #define PV_COPY_TRASH ".trash-"
+#define PV_COPY_BASE "base-"
+#define PV_COPY_STAGING ".new-"
+#define PV_COPY_MANIFEST "manifest"

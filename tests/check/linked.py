@@ -16,6 +16,7 @@ import tap
 # GIO and GObject double the start-up; libarchive alone takes 2 ms.
 NEVER = ("libgio-2.0", "libgobject-2.0", "libgmodule-2.0")
 FORBIDDEN = {
+    "pv-deploy": NEVER,
     "pv-launch": NEVER + ("libarchive",),
     "pvctl": NEVER + ("libarchive",),
     "pv-runtime-build": NEVER,

@@ -8,6 +8,7 @@
 
 #define DRAW_INTERVAL (G_USEC_PER_SEC / 10) /* microseconds */
 #define DEFAULT_COLUMNS 80
+#define BAR_COLUMNS 20
 
 struct _PvProgress
 {
@@ -15,6 +16,9 @@ struct _PvProgress
   char *stage;
   guint64 files;
   guint64 bytes;
+  guint64 total_files; /* 0: not known */
+  guint64 total_bytes;
+  gboolean quiet; /* nothing is said if there is no terminal */
   gint64 started;    /* monotonic, microseconds */
   gint64 drawn;      /* the same; 0: never */
   gboolean terminal; /* standard error is one */
@@ -24,16 +28,18 @@ struct _PvProgress
 /**
  * pv_progress_new:
  * @label: what is being made
+ * @quiet: whether to say nothing where standard error is no terminal
  *
  * Returns: (transfer full): a progress display; the time runs from here
  */
 PvProgress *
-pv_progress_new (const char *label)
+pv_progress_new (const char *label, gboolean quiet)
 {
   PvProgress *progress = g_new0 (PvProgress, 1);
   const char *term = g_getenv ("TERM");
 
   progress->label = g_strdup (label);
+  progress->quiet = quiet;
   progress->stage = g_strdup ("starting");
   progress->started = g_get_monotonic_time ();
   progress->terminal = isatty (STDERR_FILENO) && g_strcmp0 (term, "dumb") != 0;
@@ -67,11 +73,24 @@ pv_progress_summary (const PvProgress *progress)
                           (double) progress->bytes / 1e6, progress->files, seconds);
 }
 
+/* Many small files take as long as a few large ones. */
+static char *
+make_bar (const PvProgress *progress)
+{
+  double files = (double) progress->files / (double) MAX (progress->total_files, 1);
+  double bytes = (double) progress->bytes / (double) MAX (progress->total_bytes, 1);
+  double done = progress->total_bytes == 0 ? files : (files + bytes) / 2;
+  g_autofree char *full = g_strnfill ((gsize) (MIN (done, 1) * BAR_COLUMNS), '#');
+
+  return g_strdup_printf (" [%-*s] %.0f %%", BAR_COLUMNS, full, MIN (done, 1) * 100);
+}
+
 static void
 draw (PvProgress *progress)
 {
   g_autofree char *summary = pv_progress_summary (progress);
-  g_autofree char *text = g_strdup_printf ("%s: %s (%s)", progress->label, progress->stage,
+  g_autofree char *bar = progress->total_files > 0 ? make_bar (progress) : g_strdup ("");
+  g_autofree char *text = g_strdup_printf ("%s: %s%s (%s)", progress->label, progress->stage, bar,
                                            summary);
   int columns = get_columns ();
 
@@ -113,8 +132,21 @@ pv_progress_set_stage (PvProgress *progress, const char *stage)
   progress->stage = g_steal_pointer (&clean);
   if (progress->terminal)
     draw (progress);
-  else
+  else if (!progress->quiet)
     fprintf (stderr, "%s: %s\n", progress->label, progress->stage);
+}
+
+/**
+ * pv_progress_set_total:
+ *
+ * There is so much to do from here on, and a bar shows how much of it is done.
+ */
+void
+pv_progress_set_total (PvProgress *progress, guint64 files, guint64 bytes)
+{
+  progress->files = progress->bytes = 0;
+  progress->total_files = files;
+  progress->total_bytes = bytes;
 }
 
 void

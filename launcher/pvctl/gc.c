@@ -35,8 +35,9 @@ static const GOptionEntry options[] = {
 
 static const PvctlUsage usage = {
   .name = "pvctl gc",
-  .summary = "Removes mutable copies that nobody uses any more, from all folders that\n"
-             "--runtime-mutable-parent has ever named.",
+  .summary = "Removes mutable copies that nobody uses any more, and what was deployed from\n"
+             "manifests that are gone, from all folders that --runtime-mutable-parent has\n"
+             "ever named.",
   .options = options,
 };
 
@@ -256,6 +257,8 @@ describe (const Report *report, const PvGcEntry *entry)
   switch (entry->outcome)
     {
     case PV_GC_IN_USE:
+      if (entry->reason != NULL)
+        return g_strdup_printf ("in use: %s", entry->reason);
       return describe_users (get_users (report, entry));
     case PV_GC_MOUNTED:
       users = describe_users (get_users (report, entry));
@@ -264,6 +267,7 @@ describe (const Report *report, const PvGcEntry *entry)
       return g_strdup ("it has a file \"keep\"");
     case PV_GC_NOT_OURS:
       return g_strdup_printf ("not ours: %s", entry->reason);
+    case PV_GC_CURRENT:
     case PV_GC_CLOSED:
     case PV_GC_REMOVED:
     case PV_GC_FAILED:

@@ -12,6 +12,7 @@
 #include "base/openat2.h"
 #include "base/tree.h"
 #include "copy/disk.h"
+#include "copy/manifest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,9 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Of the name before it is the one that everybody knows. */
+#define RANDOM_DIGITS 16
 
 struct _PvBaseStaging
 {
@@ -213,6 +217,23 @@ pv_base_staging_begin (int parent_fd, const char *digest, const char *manifest,
       || !check_not_deployed (self, error))
     return NULL;
   return g_steal_pointer (&self);
+}
+
+/**
+ * pv_base_staging_is_name:
+ * @name: (type filename): of something in a folder of copies
+ *
+ * Returns: whether only what is being deployed has such a name
+ */
+gboolean
+pv_base_staging_is_name (const char *name)
+{
+  const char *rest = name + strlen (PV_COPY_STAGING);
+
+  return g_str_has_prefix (name, PV_COPY_STAGING)
+         && (pv_manifest_is_digest (rest)
+             || (strlen (rest) == RANDOM_DIGITS
+                 && strspn (rest, "0123456789abcdef") == RANDOM_DIGITS));
 }
 
 /**

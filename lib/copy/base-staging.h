@@ -12,6 +12,7 @@ typedef struct _PvBaseStaging PvBaseStaging;
 
 PvBaseStaging *pv_base_staging_begin (int parent_fd, const char *digest, const char *manifest,
                                       const PvLockWait *wait, GError **error);
+gboolean pv_base_staging_is_name (const char *name);
 int pv_base_staging_get_usr_fd (const PvBaseStaging *staging);
 gboolean pv_base_staging_commit (PvBaseStaging *staging, GError **error);
 void pv_base_staging_free (PvBaseStaging *staging);

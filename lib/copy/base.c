@@ -2,6 +2,7 @@
 /* A deployed runtime, as launches see it: see "Deployed runtimes" in lock/locking.md. */
 #include "copy/base.h"
 
+#include "base/dir.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/openat2.h"
@@ -9,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 /**
@@ -142,4 +144,38 @@ pv_base_await (const char *parent, const PvManifest *manifest, const PvLockWait 
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local_error));
   return FALSE;
+}
+
+/**
+ * pv_base_is_name:
+ * @name: (type filename): of something in a folder of copies
+ *
+ * Returns: whether only what was deployed has such a name
+ */
+gboolean
+pv_base_is_name (const char *name)
+{
+  return g_str_has_prefix (name, PV_COPY_BASE)
+         && pv_manifest_is_digest (name + strlen (PV_COPY_BASE));
+}
+
+/**
+ * pv_base_get_current:
+ * @parent_fd: a folder of copies
+ * @name: (type filename): something in it that was deployed
+ *
+ * Looks at whatever filesystem the manifest was on: no lock should be held.
+ *
+ * Returns: (transfer full) (type filename) (nullable): the manifest, if it still is the one from
+ *  which @name was deployed
+ */
+char *
+pv_base_get_current (int parent_fd, const char *name)
+{
+  g_autofree char *link = g_strconcat (name, "/" PV_COPY_MANIFEST, NULL);
+  g_autofree char *path = pv_dir_read_link (parent_fd, link);
+
+  if (path == NULL || !pv_manifest_is_current (path, name + strlen (PV_COPY_BASE)))
+    return NULL;
+  return g_steal_pointer (&path);
 }

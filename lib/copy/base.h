@@ -23,6 +23,8 @@ PvBase *pv_base_acquire (const PvCopyParent *parent, const PvManifest *manifest,
                          GError **error);
 gboolean pv_base_await (const char *parent, const PvManifest *manifest, const PvLockWait *wait,
                         GError **error);
+gboolean pv_base_is_name (const char *name);
+char *pv_base_get_current (int parent_fd, const char *name);
 void pv_base_free (PvBase *base);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PvBase, pv_base_free)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Removes the copies that nobody uses.
+/* Removes the copies that nobody uses, and what was deployed from a manifest that is gone.
  *
+ *   look which manifests are still there: they may be on a filesystem that takes its time
  *   lock the folder exclusively, without waiting
  *     each copy: lock it exclusively, without waiting; rename it to .trash-*; let go of it
  *   let go of the folder: no launch waits for what follows
@@ -22,6 +23,8 @@
 #include "base/fd.h"
 #include "base/openat2.h"
 #include "base/tree.h"
+#include "copy/base-staging.h"
+#include "copy/base.h"
 #include "copy/disk.h"
 #include "copy/parent.h"
 #include "copy/trash.h"
@@ -39,6 +42,9 @@
  * @place: where it is; borrowed
  * @mounted: borrowed
  * @is_known: whether it has a lock file, as every folder of copies has
+ * @current: (element-type filename filename): deployed runtimes, and the manifests of those for which
+ *  it is still there
+ * @has_mounted: whether a copy was found that is mounted, although nobody holds its lock
  * @found: (element-type PvGcEntry): what became of what
  */
 typedef struct
@@ -48,6 +54,8 @@ typedef struct
   const PvMounted *mounted;
   gboolean dry_run;
   gboolean is_known;
+  GHashTable *current;
+  gboolean has_mounted;
   GPtrArray *found;
 } Run;
 
@@ -196,6 +204,24 @@ move_to_trash (PvGcEntry *entry, const Run *run, const char *name)
     leave (entry, PV_GC_FAILED, g_strerror (saved_errno));
 }
 
+/* A mounted overlay does not say what is below it: while nobody holds the locks of one, any may be. */
+static gboolean
+check_is_outdated (PvGcEntry *entry, const Run *run, const char *name)
+{
+  const char *manifest = g_hash_table_lookup (run->current, name);
+  g_autofree char *reason = NULL;
+
+  if (!pv_base_is_name (name))
+    return TRUE;
+  if (manifest != NULL)
+    {
+      reason = g_strdup_printf ("its manifest \"%s\" is still there", manifest);
+      return leave (entry, PV_GC_CURRENT, reason);
+    }
+  return !run->has_mounted
+         || leave (entry, PV_GC_IN_USE, "a copy that may depend on it is mounted");
+}
+
 /* @parent_lock: (nullable): a proof that nobody is setting it up; %NULL: there is no lock file */
 static void
 clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
@@ -228,7 +254,10 @@ clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
     return;
   if (!is_still_named (run, fd, name))
     leave (entry, PV_GC_IN_USE, "somebody has replaced it");
-  else if (check_mounts (entry, run, run->mounted, name) && !run->dry_run)
+  else if (!check_mounts (entry, run, run->mounted, name))
+    run->has_mounted = TRUE;
+  /* Without a lock file it is of no use to anybody. */
+  else if ((lock == NULL || check_is_outdated (entry, run, name)) && !run->dry_run)
     move_to_trash (entry, run, name);
 }
 
@@ -238,18 +267,17 @@ is_copy (const PvEntry *entry)
   return g_str_has_prefix (entry->name, PV_COPY_PREFIX);
 }
 
+/* What was deployed, and what is being deployed or has been left of that. */
+static gboolean
+is_base (const PvEntry *entry)
+{
+  return pv_base_is_name (entry->name) || pv_base_staging_is_name (entry->name);
+}
+
 static gboolean
 is_trash (const PvEntry *entry)
 {
   return g_str_has_prefix (entry->name, PV_COPY_TRASH);
-}
-
-/* What else belongs there: the lock file, and runtimes that were deployed from a manifest. */
-static gboolean
-is_expected (const PvEntry *entry)
-{
-  return strcmp (entry->name, PV_COPY_LOCK) == 0 || g_str_has_prefix (entry->name, "base-")
-         || g_str_has_prefix (entry->name, ".new-");
 }
 
 /* @ret_lock: (out) (nullable): %NULL: somebody is there, which is said */
@@ -275,21 +303,26 @@ lock_parent (Run *run, const char *parent, PvLock **ret_lock, GError **error)
   return FALSE;
 }
 
-/* Returns: whether there is a copy among them */
+/* Returns: whether there is a copy or a deployed runtime among them */
 static gboolean
-note_foreign (Run *run, const GPtrArray *entries)
+look_at (Run *run, const GPtrArray *entries)
 {
-  gboolean has_copies = FALSE;
+  gboolean has_any = FALSE;
 
   for (guint i = 0; i < entries->len; i++)
     {
       const PvEntry *entry = entries->pdata[i];
+      char *manifest = NULL;
 
-      has_copies |= is_copy (entry);
-      if (!is_copy (entry) && !is_trash (entry) && !is_expected (entry))
+      has_any |= is_copy (entry) || is_base (entry);
+      if (!is_copy (entry) && !is_base (entry) && !is_trash (entry)
+          && strcmp (entry->name, PV_COPY_LOCK) != 0)
         leave (add_entry (run, entry->name), PV_GC_NOT_OURS, "no copy has such a name");
+      if (pv_base_is_name (entry->name)
+          && (manifest = pv_base_get_current (run->fd, entry->name)) != NULL)
+        g_hash_table_insert (run->current, g_strdup (entry->name), manifest);
     }
-  return has_copies;
+  return has_any;
 }
 
 static gboolean
@@ -302,17 +335,18 @@ clean_copies (Run *run, const char *parent, GError **error)
     return FALSE;
   /* Whoever sets up a copy has made the lock file before: without one, nobody sets up these. */
   run->is_known = faccessat (run->fd, PV_COPY_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-  if (!note_foreign (run, entries))
+  if (!look_at (run, entries))
     return TRUE;
   if (run->is_known && !lock_parent (run, parent, &lock, error))
     return FALSE;
   if (run->is_known && lock == NULL)
     return TRUE;
-  for (guint i = 0; i < entries->len; i++)
+  /* Copies come first: what they say of what they depend on counts. */
+  for (guint i = 0; i < 2 * entries->len; i++)
     {
-      const PvEntry *entry = entries->pdata[i];
+      const PvEntry *entry = entries->pdata[i % entries->len];
 
-      if (is_copy (entry))
+      if (i < entries->len ? is_copy (entry) : is_base (entry))
         clean_copy (run, lock, entry->name);
     }
   return TRUE;
@@ -388,6 +422,8 @@ GPtrArray *
 pv_gc_clean (const char *parent, const PvMounted *mounted, gboolean dry_run, GError **error)
 {
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (free_entry);
+  g_autoptr (GHashTable) current
+    = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   pv_autofd fd = pv_copy_parent_open (parent, error);
   g_autoptr (PvPlace) place = fd < 0 ? NULL : pv_place_of (fd);
   Run run = {
@@ -395,6 +431,7 @@ pv_gc_clean (const char *parent, const PvMounted *mounted, gboolean dry_run, GEr
     .place = place,
     .mounted = mounted,
     .dry_run = dry_run,
+    .current = current,
     .found = found,
   };
 
@@ -408,8 +445,8 @@ pv_gc_clean (const char *parent, const PvMounted *mounted, gboolean dry_run, GEr
 const char *
 pv_gc_outcome_to_string (PvGcOutcome outcome)
 {
-  static const char *const names[] = { "removed",  "in-use", "mounted", "keep",
-                                       "not-ours", "closed", "failed" };
+  static const char *const names[]
+    = { "removed", "in-use", "mounted", "keep", "current", "not-ours", "closed", "failed" };
 
   return names[outcome];
 }

@@ -12,6 +12,7 @@
  * @PV_GC_IN_USE: somebody holds its lock; of the folder itself: somebody sets up a copy, or cleans
  * @PV_GC_MOUNTED: nobody holds its lock, but somebody has it mounted
  * @PV_GC_KEPT: it has a file `keep`
+ * @PV_GC_CURRENT: nobody uses it, but its manifest is still what it was deployed from
  * @PV_GC_NOT_OURS: nothing of this program, or of another user
  * @PV_GC_CLOSED: there is no permission to look into it
  * @PV_GC_FAILED: it should have been removed
@@ -22,6 +23,7 @@ typedef enum
   PV_GC_IN_USE,
   PV_GC_MOUNTED,
   PV_GC_KEPT,
+  PV_GC_CURRENT,
   PV_GC_NOT_OURS,
   PV_GC_CLOSED,
   PV_GC_FAILED,

@@ -174,3 +174,14 @@ pv_manifest_is_current (const char *path, const char *digest)
   return files_fd >= 0 && pv_manifest_find (files_fd, &manifest, NULL) && manifest != NULL
          && strcmp (manifest->digest, digest) == 0;
 }
+
+/**
+ * pv_manifest_is_digest:
+ *
+ * Returns: whether @text has the form of one
+ */
+gboolean
+pv_manifest_is_digest (const char *text)
+{
+  return strlen (text) == DIGEST_LENGTH && strspn (text, "0123456789abcdef") == DIGEST_LENGTH;
+}

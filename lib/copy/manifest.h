@@ -18,6 +18,7 @@ typedef struct
 
 gboolean pv_manifest_find (int files_fd, PvManifest **ret_manifest, GError **error);
 gboolean pv_manifest_is_current (const char *path, const char *digest);
+gboolean pv_manifest_is_digest (const char *text);
 void pv_manifest_free (PvManifest *manifest);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PvManifest, pv_manifest_free)

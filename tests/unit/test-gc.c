@@ -7,6 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of a digest, all but the last. */
+#define DIGITS "0123456789abcdef0123456789abcde"
+#define BASE "base-" DIGITS
+#define STAGING ".new-" DIGITS
+
 static GPtrArray *
 clean (const PvFixture *fixture, gboolean dry_run)
 {
@@ -42,7 +47,9 @@ static void
 test_leftovers (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
   static const char *const entries[] = {
-    ".ref", "base-x/file", ".new-x/file",
+    ".ref", "base-x/file", ".new-x/file", BASE "1/usr/.ref", BASE "1/manifest>nowhere",
+    BASE "2/manifest>/nowhere/at/all", STAGING "1/usr/.ref", STAGING "2/usr/file",
+    ".new-0123456789abcdef/",
     "tmp-whole/usr/.ref", "tmp-whole/.ref>usr/.ref", "tmp-whole/work/work/incompat/",
     "tmp-root/usr/.ref", "tmp-dangling/.ref>usr/.ref", "tmp-empty/", "tmp-\xff/usr/\xfe/.ref",
     "tmp-file/.ref", "tmp-both/.ref", "tmp-both/usr/.ref",
@@ -55,10 +62,11 @@ test_leftovers (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   };
   static const char *const removed[] = {
     "tmp-whole", "tmp-root", "tmp-dangling", "tmp-empty", "tmp-\xff", "tmp-file", "tmp-both",
-    "tmp-out", "tmp-folder", ".trash-a", ".trash-whole",
+    "tmp-out", "tmp-folder", ".trash-a", ".trash-whole", BASE "1", BASE "2", STAGING "1",
+    STAGING "2", ".new-0123456789abcdef",
   };
   static const char *const foreign[]
-    = { "tmp-link", "tmp-plain", ".trash-link", "other", "victim" };
+    = { "tmp-link", "tmp-plain", ".trash-link", "other", "victim", "base-x", ".new-x" };
   g_autofree char *closed = pv_fixture_path (fixture, "tmp-whole/work/work");
   g_autoptr (GPtrArray) planned = NULL;
   g_autoptr (GPtrArray) found = NULL;

@@ -34,7 +34,7 @@ run_once (const PvOptions *options, const PvReport *report, char **environment,
   runtime = pv_lease_runtime (options, report, environment, !pv_options_is_dry_run (options),
                               leases, error);
   if (runtime == NULL
-      || (options->mutable_parent == NULL
+      || ((options->mutable_parent == NULL || pv_options_is_dry_run (options))
           && !pv_sysroot_check (options, report, environment, runtime, error)))
     return FALSE;
   if (options->mutable_parent != NULL && !pv_options_is_dry_run (options)

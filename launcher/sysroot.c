@@ -74,9 +74,10 @@ find_base (const PvOptions *options, const PvReport *report, char **environment,
 
 /**
  * pv_sysroot_check:
- * @runtime: what is to be used as it is
+ * @runtime: what is used, or shown, as it is
  *
- * Returns: %FALSE with @error set if it is shipped as a manifest, and has not all its files
+ * Returns: %FALSE with @error set if it is to be used, but shipped as a manifest, and has not all its
+ *  files
  */
 gboolean
 pv_sysroot_check (const PvOptions *options, const PvReport *report, char **environment,
@@ -97,6 +98,12 @@ pv_sysroot_check (const PvOptions *options, const PvReport *report, char **envir
     return FALSE;
   if (!needed)
     return TRUE;
+  if (options->mutable_parent != NULL)
+    {
+      pv_warning ("Runtime \"%s\" is shipped as a manifest: what is not in \"%s\" itself is not shown",
+                  runtime->name, runtime->path);
+      return TRUE;
+    }
   pv_error_set (error, PV_ERROR_INVALID,
                 "Cannot use runtime \"%s\" directly: it is shipped as the manifest \"%s\", and "
                 "only some of its files are there",

@@ -50,7 +50,7 @@ gboolean
 pv_answer_read (const char *text, gsize length, PvAnswer *ret_answer, GError **error)
 {
   const char *end = text + length;
-  const char *message = text + strlen (text) + 1;
+  const char *message = text + MIN (strlen (text) + 1, length);
   const char *hint = message < end ? message + strlen (message) + 1 : end;
   guint64 code;
 
@@ -58,7 +58,7 @@ pv_answer_read (const char *text, gsize length, PvAnswer *ret_answer, GError **e
               &ret_answer->n_linked, &ret_answer->n_copied)
       == 5)
     return TRUE;
-  if (message >= end || hint >= end
+  if (message >= end || hint >= end || end[-1] != '\0'
       || !g_ascii_string_to_unsigned (text, 10, 0, PV_ERROR_INVALID, &code, NULL))
     return pv_error_set (error, PV_ERROR_FAILED,
                          "Cannot deploy the runtime: pv-deploy has ended "

@@ -95,7 +95,10 @@ read_some (Reader *reader, const char *text, gsize length, GError **error)
 
       g_string_append_len (reader->line, text, stop - text);
       if (reader->line->len > MAX_LINE)
-        return set_line_error (error, reader, "too long");
+        {
+          reader->number++;
+          return set_line_error (error, reader, "too long");
+        }
       if (newline != NULL && !end_line (reader, error))
         return FALSE;
       text = stop + (newline != NULL);

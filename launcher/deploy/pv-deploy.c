@@ -89,8 +89,8 @@ verify (const PvMtree *mtree, int usr_fd, PvProgress *progress, GError **error)
 {
   g_autofree char *path = pv_fd_get_path (usr_fd);
 
-  pv_progress_set_stage (progress, "verifying");
   pv_progress_set_total (progress, mtree->n_files, mtree->n_bytes);
+  pv_progress_set_stage (progress, "verifying");
   return pv_verify (mtree, usr_fd, path, progress, &stop, error);
 }
 
@@ -124,8 +124,8 @@ deploy (const PvMtree *mtree, PvProgress *progress, PvAnswer *answer, GError **e
 
   if (staging == NULL || !describe (usr_fd, answer, error))
     return FALSE;
-  pv_progress_set_stage (progress, "deploying");
   pv_progress_set_total (progress, mtree->n_files, mtree->n_bytes);
+  pv_progress_set_stage (progress, "deploying");
   if (!pv_apply (mtree, opt_files, usr_fd, progress, &stop, &applied, error))
     return FALSE;
   if (opt_verify && !verify (mtree, usr_fd, progress, error))

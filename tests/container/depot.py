@@ -52,6 +52,11 @@ def write_manifest(folder, lines, compressed=True):
     return path
 
 
+def read_manifest(folder):
+    """The lines of the one that was written there, compressed."""
+    return gzip.decompress((folder / "usr-mtree.txt.gz").read_bytes()).split(b"\n")
+
+
 def minimize(files):
     """Removes what a depot cannot have: links, empty files, and folders in which nothing is left."""
     for path, folders, names in os.walk(files, topdown=False):
@@ -63,10 +68,17 @@ def minimize(files):
                 os.rmdir(inner)
 
 
+def list_unreadable(folder, names):
+    """What belongs to root alone."""
+    paths = [os.path.join(folder, name) for name in names]
+    return [name for name, path in zip(names, paths)
+            if not os.path.islink(path) and not os.access(path, os.R_OK)]
+
+
 def make(source, folder, compressed=True):
     """A depot in @folder, of what is in @source; returns the lines of its manifest."""
     files = pathlib.Path(folder, "files")
-    shutil.copytree(source, files, symlinks=True, copy_function=shutil.copy2)
+    shutil.copytree(source, files, symlinks=True, ignore=list_unreadable)
     for path in files.rglob("*"):
         if path.is_file() and not path.is_symlink():
             path.chmod(0o755 if path.stat().st_mode & 0o111 else 0o644)

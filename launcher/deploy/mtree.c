@@ -123,7 +123,10 @@ read_all (Reader *reader, PvMtreeReadFunc func, gpointer data, GError **error)
       if (!read_some (reader, buffer, (gsize) got, error))
         return FALSE;
     }
-  return got == 0 && (reader->line->len == 0 || end_line (reader, error));
+  if (got < 0 || (reader->line->len > 0 && !end_line (reader, error)))
+    return FALSE;
+  return reader->line->len == 0
+         || set_line_error (error, reader, "the manifest ends in the middle of it");
 }
 
 /* Returns: the length of the folder's name */

@@ -65,6 +65,27 @@ class TmpfsTest(FilesystemCase):
     def test_all(self):
         self.check_all()
 
+    def test_mounted_inside(self):
+        """What somebody mounts in a copy is not deleted with it."""
+        victim = self.work / "victim"
+        victim.mkdir()
+        (victim / "file").touch()
+        for strategy in ("overlay", "copy"):
+            with self.subTest(strategy):
+                process = self.start_waiting("--runtime=scout", self.option,
+                                             f"--copy-strategy={strategy}")
+                target = self.get_copy() / "usr/target"
+                target.mkdir()
+                run("mount", "--bind", victim, target)
+                self.assert_works(self.finish(process))
+                harness.wait_until(lambda: not harness.list_descendants(os.getpid()))
+                self.assertEqual(os.listdir(victim), ["file"])
+                [trash] = self.parent.glob(".trash-*")
+                self.assertIn("in use by", self.gc())
+                self.assertEqual(os.listdir(victim), ["file"])
+                run("umount", trash / "usr/target")
+                self.assert_clean()
+
 
 class Ext4Test(FilesystemCase):
     kind = "ext4"

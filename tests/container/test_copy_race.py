@@ -16,12 +16,13 @@ import time
 
 import copy_case
 import harness
+import strace
 
 SECONDS = 60 if copy_case.THOROUGH else 10
 LAUNCHERS = 8
 
 # What is said when a launch has waited for more than 50 ms.
-WAITING = "pv-launch: Waiting up to "
+WAITING = "pv-launch: warning: Waiting up to "
 LOCK_TIMEOUT = 30
 
 FOREIGN_CLEANER = [sys.executable, str(pathlib.Path(__file__).with_name("foreign_cleaner.py"))]
@@ -108,7 +109,7 @@ class RaceCase(copy_case.CopyCase):
         result = subprocess.run([copy_case.PVCTL, "gc"], env=self.environment, capture_output=True,
                                 check=False)
         if result.returncode > 0 or result.stderr:
-            self.problems.append(f"gc: {result}")
+            self.problems.append(f"gc: {result.returncode}, {result.stderr}")
 
     def race(self, *cleaners, seconds=SECONDS):
         # The parent is there from the beginning.
@@ -159,6 +160,61 @@ class CleanerTest(RaceCase):
         self.check_launches()
         self.run_both_once_more()
         self.assert_clean()
+
+
+class WaitTest(copy_case.CopyCase):
+    def test_said(self):
+        """Whoever waits for a cleaner that holds the parent for long says so, once."""
+        self.assert_works(self.run_copy("exit", "0"))
+        with harness.hold_exclusive(self.parent / ".ref") as release:
+            process = self.start("--runtime=scout", self.option, "--status-fd=1", "--", "probe",
+                                 "exit", "0")
+            line = process.stderr.readline().decode()
+            release()
+        self.assertTrue(line.startswith(WAITING) and str(self.parent) in line, line)
+        result = self.finish(process)
+        self.assertEqual((result.status, result.err), (0, ""))
+        self.assertEqual(result.text.count('"waiting"'), 1, result.text)
+        with harness.hold_exclusive(self.parent / ".ref"):
+            result = self.run_copy("exit", "0", options=["--lock-timeout=0"])
+            self.assert_failed(result, str(self.parent / ".ref"))
+
+    def test_gone_meanwhile(self):
+        """What somebody else deletes while a cleaner looks at it is no failure."""
+        if not strace.works():
+            self.skipTest(strace.SKIP)
+        copy = self.parent / "tmp-left"
+        (copy / "usr").mkdir(parents=True)
+        (copy / "usr/.ref").touch()
+        (self.parent / ".ref").touch()
+        log = self.folder / "strace"
+        for number in (1, 2):
+            (copy / "usr").mkdir(parents=True, exist_ok=True)
+            (copy / "usr/.ref").touch()
+            command = strace.inject(log, "openat2", "delay_enter=400000", str(number), [copy])
+            process = self.start(f"--parent={self.parent}", command=[*command, copy_case.PVCTL, "gc"])
+            harness.wait_until(lambda: log.exists() and log.read_text().count("(") == number)
+            harness.remove_tree(copy)
+            result = self.finish(process)
+            log.unlink()
+            self.assertEqual((result.status, result.out, result.err), (0, b"", ""))
+            self.assertEqual(self.list_parent(), [".ref"])
+
+    def test_deleting(self):
+        """A cleaner of ours deletes when it has let go of the parent."""
+        if not strace.works():
+            self.skipTest(strace.SKIP)
+        (self.parent / "tmp-left").mkdir(parents=True)
+        (self.parent / "tmp-left/file").touch()
+        (self.parent / ".ref").touch()
+        command = strace.inject(self.folder / "strace", "unlinkat", "delay_enter=300000")
+        process = self.start(f"--parent={self.parent}", command=[*command, copy_case.PVCTL, "gc"])
+        harness.wait_until((self.parent / ".trash-left").exists)
+        harness.wait_until(lambda: harness.try_lock(self.parent / ".ref", fcntl.F_WRLCK))
+        self.assertTrue((self.parent / ".trash-left").exists(), "it held the parent meanwhile")
+        result = self.finish(process)
+        self.assertEqual((result.status, result.err), (0, ""))
+        self.assertEqual(self.list_parent(), [".ref"])
 
 
 class KillTest(RaceCase):
@@ -230,7 +286,7 @@ class LetGoTest(copy_case.CopyCase):
             fd = self.share(copy)
             process.stdin.close()
             # From the end of the program to that of the supervisor.
-            time.sleep(chance.uniform(0, 0.006))
+            time.sleep(chance.choice((0, chance.uniform(0, 0.006))))
             self.assertTrue((copy / "usr/.ref").exists(), "it was removed while it was held")
             os.close(fd)
             removed += self.remove(copy)

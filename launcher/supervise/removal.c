@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Whoever makes a tree deeper than any runtime's gets no further fds of ours for it: what lies below
@@ -21,6 +22,10 @@
 #define MAX_DEPTH 48
 
 #define TRASH ".trash-"
+
+/* How often a lock is tried, and how long not. */
+#define MAX_TRIES 4
+#define PAUSE_NS 1000000
 
 /* Of renameat2(2). */
 #define NO_REPLACE 1
@@ -30,13 +35,26 @@
 
 /* Returns: whether nobody else holds it; process-oriented where the kernel knows nothing else */
 static bool
-lock_exclusively (int fd)
+try_to_lock (int fd)
 {
   struct flock whole_file = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
   if (fcntl (fd, F_OFD_SETLK, &whole_file) == 0)
     return true;
   return errno == EINVAL && fcntl (fd, F_SETLK, &whole_file) == 0;
+}
+
+/* A cleaner that sees it in use holds it for a moment, and leaves it to this process. */
+static bool
+lock_exclusively (int fd)
+{
+  for (int i = 0; i < MAX_TRIES; i++)
+    {
+      if (try_to_lock (fd))
+        return true;
+      nanosleep (&(struct timespec) { .tv_nsec = PAUSE_NS }, NULL);
+    }
+  return false;
 }
 
 /* Returns: the copy's lock file, locked, or -1: somebody else is there, and will remove it */

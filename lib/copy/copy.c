@@ -115,25 +115,31 @@ keep_own (const PvCopy *self, GError **error)
   return set_error (error, self, "keep to oneself", "");
 }
 
+static gboolean
+reset_time (int fd, const struct stat *st)
+{
+  const struct timespec times[] = { st->st_atim, st->st_mtim };
+
+  return futimens (fd, times) == 0;
+}
+
 /* A snapshot has the runtime's lock file, as a file of its own, but with the same inode number. */
 static gboolean
 replace_lock (PvCopy *self, const PvCopyParent *parent, GError **error)
 {
   pv_autofd usr = pv_tree_make_at (self->fd, "usr", 0755, error);
-  struct timespec times[2];
-  struct stat st;
+  struct stat st, top_st;
 
   if (usr < 0)
     return FALSE;
-  if (fstat (usr, &st) < 0 || fchmod (usr, 0700) < 0
+  if (fstat (usr, &st) < 0 || fstat (self->fd, &top_st) < 0 || fchmod (usr, 0700) < 0
       || (unlinkat (usr, PV_COPY_LOCK, 0) < 0 && errno != ENOENT)
       || (unlinkat (self->fd, PV_COPY_LOCK, 0) < 0 && errno != ENOENT))
     return set_error (error, self, "replace", PV_COPY_LOCK);
   if (!make_lock (self, parent, error))
     return FALSE;
-  times[0] = st.st_atim;
-  times[1] = st.st_mtim;
-  return (fchmod (usr, st.st_mode & 07777) == 0 && futimens (usr, times) == 0)
+  return (fchmod (usr, st.st_mode & 07777) == 0 && reset_time (usr, &st)
+          && reset_time (self->fd, &top_st))
          || set_error (error, self, "set the time of", "usr");
 }
 

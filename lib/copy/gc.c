@@ -175,6 +175,9 @@ take_lock (PvGcEntry *entry, const Run *run, int copy_fd, const char *name, PvLo
   if (g_error_matches (error, PV_ERROR, PV_ERROR_BUSY)
       || g_error_matches (error, PV_ERROR, PV_ERROR_CHANGED))
     return leave_in_use (entry, run, &st);
+  /* Somebody else deletes it just now. */
+  if (g_error_matches (error, PV_ERROR, PV_ERROR_NOT_FOUND))
+    return TRUE;
   return leave (entry, PV_GC_FAILED, error->message);
 }
 
@@ -187,12 +190,18 @@ is_same (int fd, int other_fd)
          && st.st_ino == other.st_ino;
 }
 
+/* Returns: whether the name still means it; if there is none any more, nothing is to be said */
 static gboolean
-is_still_named (const Run *run, int copy_fd, const char *name)
+check_is_named (PvGcEntry *entry, Run *run, int copy_fd, const char *name)
 {
   pv_autofd fd = openat (run->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
-  return fd >= 0 && is_same (fd, copy_fd);
+  if (fd >= 0 && is_same (fd, copy_fd))
+    return TRUE;
+  if (fd >= 0 || errno != ENOENT)
+    return leave (entry, PV_GC_IN_USE, "somebody has replaced it");
+  g_ptr_array_remove (run->found, entry);
+  return FALSE;
 }
 
 static void
@@ -238,7 +247,12 @@ clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
   fd = openat (run->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
     {
-      leave_for_errno (entry, errno);
+      int saved_errno = errno;
+
+      if (saved_errno == ENOENT)
+        g_ptr_array_remove (run->found, entry);
+      else
+        leave_for_errno (entry, saved_errno);
       return;
     }
   if (faccessat (fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -252,9 +266,9 @@ clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
   if (fstatat (fd, PV_COPY_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG (st.st_mode)
       && st.st_nlink == 1 && !take_lock (entry, run, fd, PV_COPY_LOCK, &further))
     return;
-  if (!is_still_named (run, fd, name))
-    leave (entry, PV_GC_IN_USE, "somebody has replaced it");
-  else if (!check_mounts (entry, run, run->mounted, name))
+  if (!check_is_named (entry, run, fd, name))
+    return;
+  if (!check_mounts (entry, run, run->mounted, name))
     run->has_mounted = TRUE;
   /* Without a lock file it is of no use to anybody. */
   else if ((lock == NULL || check_is_outdated (entry, run, name)) && !run->dry_run)

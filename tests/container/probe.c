@@ -20,6 +20,7 @@
  *   probe [--wait] stop          stops its parent
  *   probe [--wait] ignore COMMAND [ARG…]   ignores SIGTERM, and does that
  *   probe [--wait] connect PATH  connects to a socket
+ *   probe look MS FILE…          looks for the files all the time, for so long, and at its end
  *   probe [--wait] write FILE    writes into it, or creates it; else prints the error's number
  *   probe exit STATUS, probe signal NUMBER
  *
@@ -198,6 +199,29 @@ write_to (const char *path)
   return 0;
 }
 
+static int
+look_for (int argc, char **argv)
+{
+  struct timespec now, end;
+  int missing = 0;
+  bool over = false;
+
+  clock_gettime (CLOCK_MONOTONIC, &end);
+  end.tv_nsec += atol (argv[1]) * 1000000;
+  while (!over && missing == 0)
+    {
+      clock_gettime (CLOCK_MONOTONIC, &now);
+      over = (now.tv_sec - end.tv_sec) * 1000000000 + now.tv_nsec - end.tv_nsec > 0;
+      for (int i = 2; i < argc; i++)
+        {
+          if (access (argv[i], F_OK) < 0)
+            missing = fail (argv[i]);
+        }
+      nanosleep (&(struct timespec) { .tv_nsec = 500000 }, NULL);
+    }
+  return missing;
+}
+
 static void
 wait_for_end_of_input (void)
 {
@@ -308,6 +332,8 @@ run (int argc, char **argv)
     return print_locks (argument);
   if (strcmp (command, "connect") == 0)
     return connect_to (argument);
+  if (strcmp (command, "look") == 0 && argc > 2)
+    return look_for (argc, argv);
   if (strcmp (command, "write") == 0)
     return write_to (argument);
   if (strcmp (command, "orphan") == 0)

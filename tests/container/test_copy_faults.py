@@ -185,6 +185,13 @@ class ErrorTest(copy_case.CopyCase):
         self.assertTrue(reasons, result.err)
         self.wait_until_removed()
 
+    def test_rename(self):
+        """On a filesystem that cannot rename without replacing."""
+        for strategy in copy_case.STRATEGIES:
+            result = self.launch(strategy, "renameat2", "EINVAL")
+            self.assertEqual((result.status, result.out, result.err), (0, b"first", ""))
+            self.wait_until_removed()
+
     def test_neither_overlay_nor_links(self):
         for error in ("EPERM", "EXDEV"):
             for runtime in copy_case.LAYOUTS:

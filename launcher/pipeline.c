@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The story of one launch: each step a value in and a new value out.
  *
- *   options, host -> runtime (locked) -> plan -> bubblewrap and its fds -> pv-supervise */
+ *   options, host -> runtime (locked) -> sysroot (locked) -> plan -> bubblewrap and its fds -> pv-supervise */
 #include "pipeline.h"
 
 #include "base/error.h"
@@ -34,13 +34,7 @@ run_once (const PvOptions *options, const PvReport *report, char **environment,
   runtime = pv_lease_runtime (options, report, environment, !pv_options_is_dry_run (options),
                               leases, error);
   if (runtime == NULL
-      || ((options->mutable_parent == NULL || pv_options_is_dry_run (options))
-          && !pv_sysroot_check (options, report, environment, runtime, error)))
-    return FALSE;
-  if (options->mutable_parent != NULL && !pv_options_is_dry_run (options)
-      && (copy = pv_sysroot_make_copy (options, report, environment, &runtime, search, leases,
-                                       error))
-             == NULL)
+      || !pv_sysroot_find (options, report, environment, &runtime, search, leases, &copy, error))
     return FALSE;
   contents = pv_runtime_contents_read (runtime, host->zone, error);
   if (contents == NULL)

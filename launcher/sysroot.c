@@ -72,15 +72,10 @@ find_base (const PvOptions *options, const PvReport *report, char **environment,
   return parent;
 }
 
-/**
- * pv_sysroot_check:
- * @runtime: what is used, or shown, as it is
- *
- * Returns: %FALSE with @error set if it is to be used, but shipped as a manifest, and has not all its
- *  files
- */
-gboolean
-pv_sysroot_check (const PvOptions *options, const PvReport *report, char **environment,
+/* A runtime that is used, or shown, as it is.  Returns: %FALSE with @error set if it is to be used,
+ * but shipped as a manifest, and has not all its files */
+static gboolean
+check_is_complete (const PvOptions *options, const PvReport *report, char **environment,
                   const PvRuntime *runtime, GError **error)
 {
   g_autoptr (PvManifest) manifest = NULL;
@@ -111,22 +106,9 @@ pv_sysroot_check (const PvOptions *options, const PvReport *report, char **envir
   return pv_error_hint (error, "give --runtime-mutable-parent=DIR: it is deployed there once");
 }
 
-/**
- * pv_sysroot_make_copy:
- * @report: whom to tell
- * @runtime: (inout): what is copied; if it is shipped as a manifest, it becomes what was deployed
- *  from that
- * @search: (inout): the strategies that are left; the copy's own becomes its next
- * @leases: (inout) (element-type PvLock): the runtime's lock; gets the copy's, and loses the
- *  runtime's where the copy does not depend on it
- *
- * Returns: (transfer full): the copy, or %NULL with @error set; %PV_ERROR_UNSUPPORTED: no strategy
- *  works
- */
-PvCopy *
-pv_sysroot_make_copy (const PvOptions *options, const PvReport *report, char **environment,
-                      PvRuntime **runtime, PvCopySearch *search, GPtrArray *leases,
-                      GError **error)
+static PvCopy *
+make_copy (const PvOptions *options, const PvReport *report, char **environment,
+           PvRuntime **runtime, PvCopySearch *search, GPtrArray *leases, GError **error)
 {
   g_autoptr (PvCopyParent) parent = NULL;
   PvCopy *copy;
@@ -148,6 +130,29 @@ pv_sysroot_make_copy (const PvOptions *options, const PvReport *report, char **e
     g_ptr_array_set_size (leases, 0);
   g_ptr_array_add (leases, g_steal_pointer (&copy->lock));
   return copy;
+}
+
+/**
+ * pv_sysroot_find:
+ * @report: whom to tell
+ * @runtime: (inout): what is run in; if it is shipped as a manifest and copied, it becomes what was
+ *  deployed from that
+ * @search: (inout): the strategies that are left; the copy's own becomes its next
+ * @leases: (inout) (element-type PvLock): the runtime's lock; gets the copy's, and loses the
+ *  runtime's where the copy does not depend on it
+ * @ret_copy: (out) (transfer full) (nullable): the copy, if one is asked for
+ *
+ * Returns: %FALSE with @error set; %PV_ERROR_UNSUPPORTED: no strategy works
+ */
+gboolean
+pv_sysroot_find (const PvOptions *options, const PvReport *report, char **environment,
+                 PvRuntime **runtime, PvCopySearch *search, GPtrArray *leases, PvCopy **ret_copy,
+                 GError **error)
+{
+  if (options->mutable_parent == NULL || pv_options_is_dry_run (options))
+    return check_is_complete (options, report, environment, *runtime, error);
+  *ret_copy = make_copy (options, report, environment, runtime, search, leases, error);
+  return *ret_copy != NULL;
 }
 
 static PvSysrootOverlay

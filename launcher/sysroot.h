@@ -7,10 +7,8 @@
 #include "plan/plan.h"
 #include "report.h"
 
-gboolean pv_sysroot_check (const PvOptions *options, const PvReport *report, char **environment,
-                           const PvRuntime *runtime, GError **error);
-PvCopy *pv_sysroot_make_copy (const PvOptions *options, const PvReport *report, char **environment,
-                              PvRuntime **runtime, PvCopySearch *search, GPtrArray *leases,
-                              GError **error);
+gboolean pv_sysroot_find (const PvOptions *options, const PvReport *report, char **environment,
+                          PvRuntime **runtime, PvCopySearch *search, GPtrArray *leases,
+                          PvCopy **ret_copy, GError **error);
 PvSysroot pv_sysroot_describe (const PvOptions *options, const PvRuntime *runtime,
                                const PvCopy *copy);

@@ -13,6 +13,7 @@
 #include "base/tree.h"
 #include "copy/disk.h"
 #include "copy/manifest.h"
+#include "copy/trash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,13 +37,13 @@ struct _PvBaseStaging
 };
 
 static char *
-make_name (const char *prefix)
+make_name (void)
 {
   guint32 number[2] = { 0 };
 
   if (getrandom (number, sizeof number, 0) < 0)
     number[0] = (guint32) getpid ();
-  return g_strdup_printf ("%s%08x%08x", prefix, number[0], number[1]);
+  return g_strdup_printf (PV_COPY_STAGING "%08x%08x", number[0], number[1]);
 }
 
 static gboolean
@@ -80,10 +81,10 @@ is_there_already (int saved_errno)
 static void
 discard (int parent_fd, const char *name)
 {
-  g_autofree char *trash = make_name (PV_COPY_TRASH);
+  g_autofree char *trash = NULL;
   g_autoptr (GError) local_error = NULL;
 
-  if (rename_new (parent_fd, name, trash) < 0
+  if (pv_trash_move (parent_fd, name, &trash) != 0
       || !pv_tree_remove_at (parent_fd, trash, &local_error))
     pv_debug ("Cannot delete \"%s\", ignoring", name);
 }
@@ -136,7 +137,7 @@ clear_stale (const PvBaseStaging *self, GError **error)
 static gboolean
 make_folder (PvBaseStaging *self, GError **error)
 {
-  self->name = make_name (PV_COPY_STAGING);
+  self->name = make_name ();
   if (mkdirat (self->parent_fd, self->name, 0700) < 0)
     {
       set_error (error, self, "create folder", self->name);

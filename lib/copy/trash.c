@@ -16,7 +16,7 @@
 /**
  * pv_trash_move:
  * @parent_fd: a folder of copies
- * @name: (type filename): a copy in it, which nobody uses
+ * @name: (type filename): something of ours in it, which nobody uses; `tmp-*`, `base-*`, `.new-*`
  * @ret_trash: (out) (type filename): its name from now on: the former one, if there is no other of
  *  that name yet
  *
@@ -30,7 +30,7 @@ pv_trash_move (int parent_fd, const char *name, char **ret_trash)
   for (int i = 0; i < MAX_NAMES; i++)
     {
       g_autofree char *trash =
-          i == 0 ? g_strconcat (PV_COPY_TRASH, name + strlen (PV_COPY_PREFIX), NULL)
+          i == 0 ? g_strconcat (PV_COPY_TRASH, strchr (name, '-') + 1, NULL)
                  : g_strdup_printf (PV_COPY_TRASH "%d-%d", getpid (), i);
       int result = renameat2 (parent_fd, name, parent_fd, trash, RENAME_NOREPLACE);
 

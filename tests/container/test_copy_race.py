@@ -183,21 +183,21 @@ class WaitTest(copy_case.CopyCase):
         """What somebody else deletes while a cleaner looks at it is no failure."""
         if not strace.works():
             self.skipTest(strace.SKIP)
-        copy = self.parent / "tmp-left"
-        (copy / "usr").mkdir(parents=True)
-        (copy / "usr/.ref").touch()
-        (self.parent / ".ref").touch()
         log = self.folder / "strace"
-        for number in (1, 2):
-            (copy / "usr").mkdir(parents=True, exist_ok=True)
+        # Between two calls: it looks at the lock file and locks it; at a folder, and empties it.
+        for name, calls, number, also in (("tmp-left", "openat2", "2", None),
+                                          (".trash-left", "openat", "1", "statx")):
+            copy = self.parent / name
+            (copy / "usr").mkdir(parents=True)
             (copy / "usr/.ref").touch()
-            command = strace.inject(log, "openat2", "delay_enter=400000", str(number), [copy])
+            (self.parent / ".ref").touch()
+            command = strace.inject(log, calls, "delay_enter=400000", number, [copy], also=also)
             process = self.start(f"--parent={self.parent}", command=[*command, copy_case.PVCTL, "gc"])
-            harness.wait_until(lambda: log.exists() and log.read_text().count("(") == number)
+            harness.wait_until(lambda: log.exists() and log.read_text().count("(") >= 1)
             harness.remove_tree(copy)
             result = self.finish(process)
             log.unlink()
-            self.assertEqual((result.status, result.out, result.err), (0, b"", ""))
+            self.assertEqual((result.status, result.err), (0, ""))
             self.assertEqual(self.list_parent(), [".ref"])
 
     def test_deleting(self):

@@ -4,6 +4,7 @@
  *   look which manifests are still there: they may be on a filesystem that takes its time
  *   lock the folder exclusively, without waiting
  *     each copy: lock it exclusively, without waiting; rename it to .trash-*; let go of it
+ *     now and then let go of the folder, and lock it again: launches do not wait for all of that
  *   let go of the folder: no launch waits for what follows
  *     look what is in the trash; read who has what mounted; delete what nobody has
  *
@@ -36,6 +37,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* How long launches have to wait at a time, and how long they are let in. */
+#define HOLD_US 5000
+#define PAUSE_US 500
+
+/* With launches without end beside it, a cleaner gives up some day. */
+#define MAX_TRIES 200
+
 /**
  * Run: over one folder.
  * @fd: the folder
@@ -45,6 +53,7 @@
  * @current: (element-type filename filename): deployed runtimes, and the manifests of those for which
  *  it is still there
  * @has_mounted: whether a copy was found that is mounted, although nobody holds its lock
+ * @locked_since: microseconds: when the folder was locked
  * @found: (element-type PvGcEntry): what became of what
  */
 typedef struct
@@ -56,6 +65,7 @@ typedef struct
   gboolean is_known;
   GHashTable *current;
   gboolean has_mounted;
+  gint64 locked_since;
   GPtrArray *found;
 } Run;
 
@@ -294,15 +304,23 @@ is_trash (const PvEntry *entry)
   return g_str_has_prefix (entry->name, PV_COPY_TRASH);
 }
 
-/* @ret_lock: (out) (nullable): %NULL: somebody is there, which is said */
+/* @patience: how often to try: who sets up a copy is done in less than a millisecond
+ * @ret_lock: (out) (nullable): %NULL: somebody is there, which is said */
 static gboolean
-lock_parent (Run *run, const char *parent, PvLock **ret_lock, GError **error)
+lock_parent (Run *run, const char *parent, int patience, PvLock **ret_lock, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
   pv_autofd locked_fd = -1;
   struct stat st;
 
   *ret_lock = pv_copy_parent_try (parent, &locked_fd, &local_error);
+  while (--patience > 0 && g_error_matches (local_error, PV_ERROR, PV_ERROR_BUSY))
+    {
+      g_clear_error (&local_error);
+      g_usleep (PAUSE_US);
+      *ret_lock = pv_copy_parent_try (parent, &locked_fd, &local_error);
+    }
+  run->locked_since = g_get_monotonic_time ();
   if (*ret_lock != NULL)
     return is_same (run->fd, locked_fd)
            || pv_error_set (error, PV_ERROR_CHANGED,
@@ -315,6 +333,18 @@ lock_parent (Run *run, const char *parent, PvLock **ret_lock, GError **error)
     }
   g_propagate_error (error, g_steal_pointer (&local_error));
   return FALSE;
+}
+
+/* Launches do not wait for all that there is to do.
+ * @lock: (inout) (nullable): as of lock_parent() */
+static gboolean
+let_others_in (Run *run, const char *parent, PvLock **lock, GError **error)
+{
+  if (*lock == NULL || g_get_monotonic_time () - run->locked_since < HOLD_US)
+    return TRUE;
+  pv_lock_release (g_steal_pointer (lock));
+  g_usleep (PAUSE_US);
+  return lock_parent (run, parent, MAX_TRIES, lock, error);
 }
 
 /* Returns: whether there is a copy or a deployed runtime among them */
@@ -351,17 +381,18 @@ clean_copies (Run *run, const char *parent, GError **error)
   run->is_known = faccessat (run->fd, PV_COPY_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
   if (!look_at (run, entries))
     return TRUE;
-  if (run->is_known && !lock_parent (run, parent, &lock, error))
+  if (run->is_known && !lock_parent (run, parent, 1, &lock, error))
     return FALSE;
-  if (run->is_known && lock == NULL)
-    return TRUE;
   /* Copies come first: what they say of what they depend on counts. */
-  for (guint i = 0; i < 2 * entries->len; i++)
+  for (guint i = 0; i < 2 * entries->len && (lock != NULL || !run->is_known); i++)
     {
       const PvEntry *entry = entries->pdata[i % entries->len];
 
-      if (i < entries->len ? is_copy (entry) : is_base (entry))
-        clean_copy (run, lock, entry->name);
+      if (!(i < entries->len ? is_copy (entry) : is_base (entry)))
+        continue;
+      clean_copy (run, lock, entry->name);
+      if (!let_others_in (run, parent, &lock, error))
+        return FALSE;
     }
   return TRUE;
 }

@@ -30,8 +30,8 @@ static const GOptionEntry options[] = {
 static const PvctlUsage usage = {
   .name = "pvctl explain",
   .arguments = "PATH… [-- OPTION…]",
-  .summary = "Says whether and how paths of the host are visible in a container that is started\n"
-             "with these options of pv-launch.",
+  .summary = "Says whether and how paths of the host are visible in a container that is\n"
+             "started with these options of pv-launch.",
   .options = options,
   .min_args = 1,
   .max_args = INT_MAX,
@@ -40,6 +40,7 @@ static const PvctlUsage usage = {
 /**
  * Answer: about one path.
  * @path: (type filename): as it was given
+ * @absolute: (type filename): the same, as it is looked for in the container
  * @real: (type filename): where that is, without links
  * @seen: what is there in the container
  * @same: whether that is what is there on the host
@@ -48,6 +49,7 @@ static const PvctlUsage usage = {
 typedef struct
 {
   const char *path;
+  char *absolute;
   char *real;
   PvVisibility *seen;
   gboolean same;
@@ -61,6 +63,7 @@ answer_free (gpointer data)
 
   g_clear_pointer (&answer->seen, pv_visibility_free);
   g_clear_pointer (&answer->elsewhere, g_ptr_array_unref);
+  g_free (answer->absolute);
   g_free (answer->real);
   g_free (answer);
 }
@@ -80,6 +83,22 @@ is_same (const PvVisibility *seen, const struct stat *wanted)
          && st.st_ino == wanted->st_ino;
 }
 
+/* A link of the host leads in the container to what has the target's name there. */
+static gboolean
+is_reached (const GPtrArray *mounts, const PvVisibility *seen, const struct stat *wanted)
+{
+  g_autofree char *real = NULL;
+  g_autoptr (PvVisibility) target = NULL;
+
+  if (!is_same (seen, wanted))
+    return FALSE;
+  real = realpath (seen->host_path, NULL);
+  if (g_strcmp0 (real, seen->host_path) == 0)
+    return TRUE;
+  target = real != NULL ? pv_visibility_find (mounts, real) : NULL;
+  return target != NULL && is_same (target, wanted);
+}
+
 static void
 find_elsewhere (Answer *answer, const GPtrArray *mounts, const struct stat *wanted)
 {
@@ -89,7 +108,7 @@ find_elsewhere (Answer *answer, const GPtrArray *mounts, const struct stat *want
     {
       g_autoptr (PvVisibility) seen = pv_visibility_find (mounts, places->pdata[i]);
 
-      if (strcmp (seen->path, answer->seen->path) != 0 && is_same (seen, wanted))
+      if (strcmp (seen->path, answer->seen->path) != 0 && is_reached (mounts, seen, wanted))
         g_ptr_array_add (answer->elsewhere, g_steal_pointer (&seen));
     }
 }
@@ -98,11 +117,11 @@ find_elsewhere (Answer *answer, const GPtrArray *mounts, const struct stat *want
 static Answer *
 explain (const GPtrArray *mounts, const char *path, GError **error)
 {
-  g_autofree char *absolute = g_canonicalize_filename (path, NULL);
   Answer *answer = g_new0 (Answer, 1);
   struct stat st;
 
   answer->path = path;
+  answer->absolute = g_canonicalize_filename (path, NULL);
   answer->real = realpath (path, NULL);
   answer->elsewhere = g_ptr_array_new_with_free_func (visibility_free);
   if (answer->real == NULL || stat (answer->real, &st) < 0)
@@ -111,8 +130,8 @@ explain (const GPtrArray *mounts, const char *path, GError **error)
       answer_free (answer);
       return NULL;
     }
-  answer->seen = pv_visibility_find (mounts, absolute);
-  answer->same = is_same (answer->seen, &st);
+  answer->seen = pv_visibility_find (mounts, answer->absolute);
+  answer->same = is_reached (mounts, answer->seen, &st);
   find_elsewhere (answer, mounts, &st);
   return answer;
 }
@@ -136,9 +155,9 @@ make_hint (const Answer *answer)
 }
 
 static void
-print_seen (const PvVisibility *seen, const char *label)
+print_seen (const PvVisibility *seen, const char *name, const char *label)
 {
-  g_autofree char *path = pv_escape_controls (seen->path);
+  g_autofree char *path = pv_escape_controls (name);
 
   printf ("  %s %s, %s\n", label, path, is_writable (seen->mount) ? "writable" : "read-only");
   for (guint i = 0; i < seen->links->len; i++)
@@ -171,15 +190,19 @@ print_text (const Answer *answer)
   g_autofree char *hint = make_hint (answer);
 
   printf ("%s: %s\n", path,
-          answer->same                    ? "visible"
-          : answer->elsewhere->len > 0    ? "visible, but not there"
-                                          : "not visible");
+          answer->same                 ? "visible"
+          : answer->elsewhere->len > 0 ? "visible, but not there"
+                                       : "not visible");
   if (answer->same)
-    print_seen (answer->seen, "as");
+    print_seen (answer->seen, answer->absolute, "as");
   else
     print_instead (answer);
   for (guint i = 0; i < answer->elsewhere->len; i++)
-    print_seen (answer->elsewhere->pdata[i], answer->same ? "also as" : "as");
+    {
+      const PvVisibility *seen = answer->elsewhere->pdata[i];
+
+      print_seen (seen, seen->path, answer->same ? "also as" : "as");
+    }
   if (hint != NULL)
     printf ("  hint: %s\n", hint);
 }
@@ -208,14 +231,14 @@ mount_to_json (const PvMount *mount)
 }
 
 static json_t *
-seen_to_json (const PvVisibility *seen)
+seen_to_json (const PvVisibility *seen, const char *name)
 {
   json_t *object = json_object ();
   json_t *links = json_array ();
 
   for (guint i = 0; i < seen->links->len; i++)
     json_array_append_new (links, mount_to_json (seen->links->pdata[i]));
-  json_object_set_new (object, "path", string (seen->path));
+  json_object_set_new (object, "path", string (name));
   json_object_set_new (object, "writable", json_boolean (is_writable (seen->mount)));
   json_object_set_new (object, "links", links);
   json_object_set_new (object, "mount", mount_to_json (seen->mount));
@@ -230,9 +253,13 @@ answer_to_json (const Answer *answer)
   json_t *places = json_array ();
 
   if (answer->same)
-    json_array_append_new (places, seen_to_json (answer->seen));
+    json_array_append_new (places, seen_to_json (answer->seen, answer->absolute));
   for (guint i = 0; i < answer->elsewhere->len; i++)
-    json_array_append_new (places, seen_to_json (answer->elsewhere->pdata[i]));
+    {
+      const PvVisibility *seen = answer->elsewhere->pdata[i];
+
+      json_array_append_new (places, seen_to_json (seen, seen->path));
+    }
   json_object_set_new (object, "path", string (answer->path));
   json_object_set_new (object, "real_path", string (answer->real));
   json_object_set_new (object, "visible", json_boolean (answer->same));

@@ -54,9 +54,8 @@ run (const char *const *options, GError **error)
   GPid pid;
   int out, status;
 
-  if (!g_spawn_async_with_pipes (NULL, argv, NULL,
-                                 G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
-                                 NULL, &out, NULL, &local_error))
+  if (!g_spawn_async_with_pipes (NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
+                                 NULL, NULL, &pid, NULL, &out, NULL, &local_error))
     {
       pv_error_set (error, PV_ERROR_FAILED, "Cannot run \"%s\": %s", argv[0], local_error->message);
       return NULL;
@@ -89,8 +88,7 @@ add_mount (GPtrArray *mounts, json_t *object)
 {
   const char *dest = json_string_value (json_object_get (object, "dest"));
   const char *source = json_string_value (json_object_get (object, "source"));
-  const char *reason
-      = g_intern_string (json_string_value (json_object_get (object, "reason")));
+  const char *reason = g_intern_string (json_string_value (json_object_get (object, "reason")));
   PvMountKind kind;
 
   if (dest == NULL || reason == NULL
@@ -107,8 +105,8 @@ add_mount (GPtrArray *mounts, json_t *object)
  * pvctl_plan_read:
  * @options: (array zero-terminated=1): of pv-launch
  *
- * Returns: (transfer full) (element-type PvMount): what pv-launch would mount and make, or %NULL with
- *  @error set
+ * Returns: (transfer full) (element-type PvMount): what pv-launch would mount and make, or %NULL
+ *  with @error set
  */
 GPtrArray *
 pvctl_plan_read (const char *const *options, GError **error)

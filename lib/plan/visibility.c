@@ -52,8 +52,8 @@ is_node (const PvMount *mount)
          || mount->kind == PV_MOUNT_FOLDER;
 }
 
-/* Nodes are made when everything is mounted.  Returns: (nullable): the first link on the way, or what
- * else was made just there */
+/* Nodes are made when everything is mounted.  Returns: (nullable): the first link on the way, or
+ * what else was made just there */
 static const PvMount *
 find_node (const GPtrArray *mounts, const char *path, const PvMount *mount)
 {
@@ -99,8 +99,8 @@ pv_visibility_find (const GPtrArray *mounts, const char *path)
   self->links = g_ptr_array_new ();
   self->path = g_strdup (path);
   while (self->mount = find_mount (mounts, self->path),
-         (node = find_node (mounts, self->path, self->mount)) != NULL
-             && node->kind == PV_MOUNT_LINK && self->links->len < MAX_LINKS)
+         (node = find_node (mounts, self->path, self->mount)) != NULL && node->kind == PV_MOUNT_LINK
+             && self->links->len < MAX_LINKS)
     {
       char *next = follow (node, self->path);
 

@@ -11,6 +11,8 @@
 #include <string.h>
 
 static const PvctlTask tasks[] = {
+  { "doctor", "Say what this machine can do, and what must be mended", pvctl_doctor },
+  { "explain", "Say whether a path is visible in a container", pvctl_explain },
   { "gc", "Remove mutable copies that nobody uses any more", pvctl_gc },
   { "runtime", "Build and list runtimes", pvctl_runtime },
   { NULL },

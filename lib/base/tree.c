@@ -217,9 +217,6 @@ empty_folder (Removal *self, int fd, int depth)
 
   if (entries == NULL)
     {
-      /* Somebody else has deleted it meanwhile. */
-      if (g_error_matches (local_error, PV_ERROR, PV_ERROR_NOT_FOUND))
-        return;
       if (!self->failed)
         g_propagate_error (self->error, g_steal_pointer (&local_error));
       self->failed = TRUE;

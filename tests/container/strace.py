@@ -21,15 +21,16 @@ def works():
     return result.returncode == 0
 
 
-def inject(log, calls, fault, when="1+", paths=(), children=True, also=None):
+def inject(log, calls, fault, when="1+", paths=(), children=True):
     """Words before a command, in which @fault happens to @calls.
 
     @when: counted in each process by itself; @paths: only where the call has one of these, or an fd
-    of it; @children: also in them; @also: what else is noted in the log.  (With --seccomp-bpf nothing is injected.)
+    of it; @children: also in them.  (With --seccomp-bpf nothing is injected.)
     """
     return ["strace", *(["-f"] if children else []), "-qq", "-o", str(log),
             *(word for path in paths for word in ("-P", str(path))),
-            "-e", "signal=none", "-e", f"trace={calls}{',' + also if also else ''}", "-e", f"inject={calls}:{fault}:when={when}"]
+            "-e", "signal=none", "-e", f"trace={calls}",
+            "-e", f"inject={calls}:{fault}:when={when}"]
 
 
 def was_reached(log, number):

@@ -5,46 +5,13 @@
 import os
 import stat
 
+import copy_case
 import harness
 
 MODES = ((), ("--unshare-pid",))
 
 
-def describe_tree(folder):
-    """All that must not change: names, types, modes, owners, times, contents."""
-    found = {}
-    for path in [folder, *sorted(folder.rglob("*"))]:
-        st = path.lstat()
-        content = path.read_bytes() if stat.S_ISREG(st.st_mode) else None
-        target = os.readlink(path) if path.is_symlink() else None
-        found[path] = (st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns, st.st_nlink, content,
-                       target)
-    return found
-
-
-class CopyCase(harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.files = self.make_runtime()
-        self.parent = self.work / "parent"
-        self.option = f"--runtime-mutable-parent={self.parent}"
-
-    def list_parent(self):
-        return sorted(os.listdir(self.parent))
-
-    def get_copy(self):
-        """The only one."""
-        names = [name for name in self.list_parent() if name != ".ref"]
-        self.assertEqual(len(names), 1, names)
-        self.assertRegex(names[0], r"^tmp-[A-Za-z0-9]{6}$")
-        return self.parent / names[0]
-
-    def run_copy(self, *words, runtime="scout", options=(), **others):
-        return self.run_launch(f"--runtime={runtime}", self.option, *options, "--", "probe", *words,
-                               **others)
-
-
-class LayoutTest(CopyCase):
+class LayoutTest(copy_case.CopyCase):
     def test_on_disk(self):
         process = self.start_waiting("--runtime=scout", self.option)
         copy = self.get_copy()
@@ -93,7 +60,7 @@ class LayoutTest(CopyCase):
         self.assertEqual(self.list_parent(), [".ref"])
 
 
-class LockTest(CopyCase):
+class LockTest(copy_case.CopyCase):
     def test_runtime_and_copy_stay_locked(self):
         for mode in MODES:
             process = self.start_waiting("--runtime=scout", self.option, *mode)
@@ -134,13 +101,13 @@ class LockTest(CopyCase):
             harness.remove_tree(copy)
 
 
-class WritingTest(CopyCase):
+class WritingTest(copy_case.CopyCase):
     def test_runtime_is_not_changed(self):
-        before = describe_tree(self.files)
+        before = copy_case.describe_tree(self.files)
         for words in (("write", "/usr/marker"), ("write", "/usr/bin/new"), ("write", "/usr/bin/probe2")):
             result = self.run_copy(*words, options=["--writable-copy"])
             self.assertEqual((result.status, result.out, result.err), (0, b"written\n", ""))
-        self.assertEqual(describe_tree(self.files), before)
+        self.assertEqual(copy_case.describe_tree(self.files), before)
 
     def test_read_only_unless_asked_for(self):
         result = self.run_copy("write", "/usr/marker")
@@ -153,13 +120,8 @@ class WritingTest(CopyCase):
         self.assertIn("NoNewPrivs:\t1\n", text)
 
 
-class StrategyTest(CopyCase):
+class StrategyTest(copy_case.CopyCase):
     """Those that copy the tree, on whatever filesystem this is."""
-
-    def wait_until_removed(self):
-        """By a process in the background, which comes to this one."""
-        harness.wait_until(lambda: self.list_parent() == [".ref"]
-                           and not harness.list_descendants(os.getpid()))
 
     def test_tree(self):
         for strategy in ("hardlink", "copy"):
@@ -182,15 +144,15 @@ class StrategyTest(CopyCase):
                 self.wait_until_removed()
 
     def test_runtime_is_not_changed(self):
-        before = describe_tree(self.files)
+        before = copy_case.describe_tree(self.files)
         result = self.run_copy("write", "/usr/marker",
                                options=["--writable-copy", "--copy-strategy=copy"])
         self.assertEqual((result.status, result.out, result.err), (0, b"written\n", ""))
         self.wait_until_removed()
-        self.assertEqual(describe_tree(self.files), before)
+        self.assertEqual(copy_case.describe_tree(self.files), before)
         self.assert_works(self.run_copy("exit", "0", options=["--copy-strategy=hardlink"]))
         self.wait_until_removed()
-        self.assertEqual(describe_tree(self.files), before)
+        self.assertEqual(copy_case.describe_tree(self.files), before)
 
     def test_same_lock_inside(self):
         for strategy in ("hardlink", "copy"):
@@ -212,7 +174,7 @@ class StrategyTest(CopyCase):
         self.assertFalse(self.parent.exists())
 
 
-class FailureTest(CopyCase):
+class FailureTest(copy_case.CopyCase):
     def test_nothing_is_left(self):
         for words, status in ((["missing"], 127), (["/usr/marker"], 126)):
             result = self.run_launch("--runtime=scout", self.option, "--", *words)

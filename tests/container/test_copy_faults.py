@@ -14,7 +14,7 @@ import harness
 import strace
 
 # Each process is killed at its first call, its second, its third...; not all of them every time.
-STRIDE = 1 if copy_case.THOROUGH else 6
+STRIDE = 1 if copy_case.THOROUGH else 8
 
 # What is done in the parent and in the copy; the last are done by bubblewrap, too.
 CALLS = ("mkdirat", "openat2", "linkat", "symlinkat", "renameat2", "unlinkat", "fcntl", "mount")
@@ -156,7 +156,8 @@ class ErrorTest(copy_case.CopyCase):
         for error in ("EPERM", "ENOSYS", "ENODEV", "EINVAL"):
             for runtime in copy_case.LAYOUTS:
                 with self.subTest(error, runtime=runtime):
-                    result = self.launch("overlay", "mount", error, runtime=runtime, paths=["overlay"])
+                    result = self.launch("overlay", "mount", error, runtime=runtime,
+                                         paths=["overlay"])
                     self.assert_refused(result, error)
                     self.check_next("mount", error, "hardlink", runtime=runtime, paths=["overlay"])
 
@@ -218,22 +219,21 @@ class FilesystemTest(copy_case.CopyCase):
         self.mount_point.mkdir()
         self.parent = self.mount_point / "parent"
 
-    def run_mounted(self, script, *options, program=("probe", "cat", "/usr/marker"), runtime="scout"):
+    def run_mounted(self, script, *options, runtime="scout"):
         """Returns: the result, without what @THEN_LIST has printed, and that"""
         command = harness.in_mount_namespace(f"cd {self.work}\n{script}",
                                              ["sh", "-ec", THEN_LIST, "sh", harness.PV_LAUNCH])
-        result = self.finish(self.start(f"--runtime={runtime}", self.option, *options, "--", *program,
-                                        command=command))
+        result = self.finish(self.start(f"--runtime={runtime}", self.option, *options, "--",
+                                        "probe", "cat", "/usr/marker", command=command))
         out, _, rest = result.text.partition("status ")
         status, *left = rest.split()
         return harness.Result(int(status), out.encode(), result.err.encode()), left
 
     def check_full(self, script):
         for runtime in copy_case.LAYOUTS:
-            for options in (["--copy-strategy=copy"],):
-                result, left = self.run_mounted(script, *options, runtime=runtime)
-                self.assert_failed(result, str(self.parent), "No space left on device")
-                self.assertIn(left, ([], [".ref"]))
+            result, left = self.run_mounted(script, "--copy-strategy=copy", runtime=runtime)
+            self.assert_failed(result, str(self.parent), "No space left on device")
+            self.assertIn(left, ([], [".ref"]))
 
     def test_full_tmpfs(self):
         self.make_root()
@@ -336,10 +336,10 @@ class FilesystemTest(copy_case.CopyCase):
         self.work.chmod(0o755)
         state = {"XDG_STATE_HOME": str(self.folder / "home")}
         prefix = [*harness.as_ordinary_user([]), harness.PV_LAUNCH]
+        program = "probe" if harness.is_root() else "/usr/bin/true"
         for options in ((), ("--copy-strategy=hardlink",)):
-            result = self.finish(self.start(f"--runtime={files}", self.option, *options,
-                                            "--", "/usr/bin/true" if not harness.is_root() else "probe",
-                                            command=prefix, environment=state))
+            result = self.finish(self.start(f"--runtime={files}", self.option, *options, "--",
+                                            program, command=prefix, environment=state))
             self.assertEqual(self.list_parent(), [".ref"])
             if options:
                 self.assert_failed(result, str(files), "Operation not permitted")

@@ -13,8 +13,8 @@ import tree_case
 # Of one launch at a time.
 LAUNCHES = {"auto": 100, "overlay": 100, "hardlink": 40, "copy": 40}
 
-NAMES = ("with,comma", "with:colon", "with\\backslash", "with blank", "with\nline", "with\\,\\:,both",
-         os.fsdecode(b"no utf-8 \xff"))
+NAMES = ("with,comma", "with:colon", "with\\backslash", "with blank", "with\nline",
+         "with\\,\\:,both", os.fsdecode(b"no utf-8 \xff"))
 
 
 class LayoutTest(tree_case.TreeCase):

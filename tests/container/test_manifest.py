@@ -107,7 +107,8 @@ class TreeTest(manifest_case.ManifestCase):
         (self.files / "store/abc").write_text("first")
         self.write("#mtree", "/set type=file mode=644 uid=0",
                    "./marker contents=./store/abc size=5", "./bin/probe mode=0755 unknown=x", "",
-                   "  # a comment", "./missing optional size=9", "/unset mode", "./odd nochange time=7.0", "./both/parents/new size=0 \\",
+                   "  # a comment", "./missing optional size=9", "/unset mode",
+                   "./odd nochange time=7.0", "./both/parents/new size=0 \\",
                    "  time=3.000000004", "./spool type=dir ignore", "./late type=link link=\\057x")
         self.assert_marker(self.launch(options=["--verify"]))
         base = self.get_base()
@@ -299,7 +300,7 @@ class FilesystemTest(manifest_case.ManifestCase):
         if not harness.is_root():
             self.skipTest("only root can become an ordinary user who exists nowhere else")
         if open("/proc/sys/fs/protected_hardlinks", encoding="ascii").read().strip() != "1":
-            self.skipTest("no protected_hardlinks")
+            self.skipTest("anybody may link any file here: protected_hardlinks is off")
         self.parent.mkdir()
         for path in (self.parent, self.folder / "home", self.folder / "session", self.work):
             os.chown(path, harness.ORDINARY_UID, harness.ORDINARY_UID)

@@ -247,8 +247,10 @@ class LeftTest(GcCase):
         """A launch that is killed has registered its parent."""
         shutil.rmtree(self.parent)
         process = self.launch()
-        for pid in (*harness.list_descendants(process.pid)[::-1], process.pid):
-            os.kill(pid, signal.SIGKILL)
+        # From the outside in, or they would end by themselves, and remove the copy.
+        for pid in (process.pid, *harness.list_descendants(process.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.wait()
         self.wait_for_children()
         self.assertEqual(len(self.find_copies()), 1)

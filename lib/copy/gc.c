@@ -28,6 +28,7 @@
 #include "copy/base.h"
 #include "copy/disk.h"
 #include "copy/parent.h"
+#include "copy/shape.h"
 #include "copy/trash.h"
 
 #include <errno.h>
@@ -152,10 +153,13 @@ check_owner (Run *run, const char *name)
   return TRUE;
 }
 
-/* A folder of the same name that is none of ours: somebody may have named a wrong parent. */
+/* A folder of such a name that is none of ours: somebody may have named a wrong parent, or one in
+ * which there is more than copies. */
 static gboolean
-check_is_ours (PvGcEntry *entry, const Run *run, int fd)
+check_is_ours (PvGcEntry *entry, const Run *run, int fd, const char *name)
 {
+  if (!pv_base_is_name (name) && !pv_shape_is_copy (fd))
+    return leave (entry, PV_GC_NOT_OURS, "it has no lock file, and other things than a copy");
   if (run->is_known || faccessat (fd, PV_COPY_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0
       || faccessat (fd, "usr/" PV_COPY_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
     return TRUE;
@@ -270,7 +274,7 @@ clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
       leave (entry, PV_GC_KEPT, NULL);
       return;
     }
-  if (!check_is_ours (entry, run, fd) || !take_lock (entry, run, fd, "usr/" PV_COPY_LOCK, &lock))
+  if (!check_is_ours (entry, run, fd, name) || !take_lock (entry, run, fd, "usr/" PV_COPY_LOCK, &lock))
     return;
   /* Usually a link to that; but some clean-up may have created a file of its own there. */
   if (fstatat (fd, PV_COPY_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG (st.st_mode)
@@ -335,6 +339,21 @@ lock_parent (Run *run, const char *parent, int patience, PvLock **ret_lock, GErr
   return FALSE;
 }
 
+/* A copy that was renamed away while a container that has lost its supervisors had it mounted still
+ * depends on what it was made from. */
+static void
+note_mounted_trash (Run *run, const GPtrArray *entries)
+{
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const PvEntry *entry = entries->pdata[i];
+      g_autoptr (PvPlace) place = is_trash (entry) ? pv_place_inside (run->place, entry->name) : NULL;
+
+      if (place != NULL && pv_mounted_get (run->mounted, place) != NULL)
+        run->has_mounted = TRUE;
+    }
+}
+
 /* Launches do not wait for all that there is to do.
  * @lock: (inout) (nullable): as of lock_parent() */
 static gboolean
@@ -383,6 +402,7 @@ clean_copies (Run *run, const char *parent, GError **error)
     return TRUE;
   if (run->is_known && !lock_parent (run, parent, 1, &lock, error))
     return FALSE;
+  note_mounted_trash (run, entries);
   /* Copies come first: what they say of what they depend on counts. */
   for (guint i = 0; i < 2 * entries->len && (lock != NULL || !run->is_known); i++)
     {
@@ -411,6 +431,21 @@ find_entry (Run *run, const char *trash)
   return add_entry (run, trash);
 }
 
+/* What this run has put there is; the rest may be anybody's. */
+static gboolean
+check_is_trash (PvGcEntry *entry, const Run *run, const char *name)
+{
+  pv_autofd fd = -1;
+
+  if (entry->trash != NULL)
+    return TRUE;
+  if (!run->is_known)
+    return leave (entry, PV_GC_NOT_OURS, "its parent has no lock file");
+  fd = openat (run->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  return fd < 0 || pv_shape_is_trash (fd, name)
+         || leave (entry, PV_GC_NOT_OURS, "it has other things than a copy");
+}
+
 static void
 delete_trash (Run *run, const PvMounted *mounted, const char *name)
 {
@@ -420,12 +455,7 @@ delete_trash (Run *run, const PvMounted *mounted, const char *name)
   if (!check_owner (run, name))
     return;
   entry = find_entry (run, name);
-  if (!run->is_known && entry->trash == NULL)
-    {
-      leave (entry, PV_GC_NOT_OURS, "its parent has no lock file");
-      return;
-    }
-  if (check_mounts (entry, run, mounted, name) && !run->dry_run
+  if (check_is_trash (entry, run, name) && check_mounts (entry, run, mounted, name) && !run->dry_run
       && !pv_tree_remove_at (run->fd, name, &error))
     leave (entry, PV_GC_FAILED, error->message);
 }

@@ -21,6 +21,14 @@ def works():
     return result.returncode == 0
 
 
+def require(case):
+    """Skips the test where strace does not work.  No program can look for leaks while it is traced."""
+    if not works():
+        case.skipTest(SKIP)
+    options = case.environment.get("ASAN_OPTIONS", "")
+    case.environment["ASAN_OPTIONS"] = f"{options}:detect_leaks=0".lstrip(":")
+
+
 def inject(log, calls, fault, when="1+", paths=(), children=True):
     """Words before a command, in which @fault happens to @calls.
 

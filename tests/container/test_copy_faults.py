@@ -28,8 +28,7 @@ class SweepTest(copy_case.CopyCase):
 
     def setUp(self):
         super().setUp()
-        if not strace.works():
-            self.skipTest(strace.SKIP)
+        strace.require(self)
         self.make_root()
         self.log = self.folder / "strace"
         self.offset = 0
@@ -100,8 +99,7 @@ class ErrorTest(copy_case.CopyCase):
 
     def setUp(self):
         super().setUp()
-        if not strace.works():
-            self.skipTest(strace.SKIP)
+        strace.require(self)
         self.make_root()
 
     def launch(self, strategy, calls, error, *options, runtime="scout", **others):
@@ -342,7 +340,9 @@ class FilesystemTest(copy_case.CopyCase):
                                             program, command=prefix, environment=state))
             self.assertEqual(self.list_parent(), [".ref"])
             if options:
-                self.assert_failed(result, str(files), "Operation not permitted")
+                # Elsewhere what is built for the tests may be mounted at another place.
+                reason = "Operation not permitted" if harness.is_root() else ""
+                self.assert_failed(result, str(files), reason)
             else:
                 self.assert_works(result)
 

@@ -181,8 +181,7 @@ class WaitTest(copy_case.CopyCase):
 
     def test_gone_meanwhile(self):
         """What somebody else deletes while a cleaner looks at it is no failure."""
-        if not strace.works():
-            self.skipTest(strace.SKIP)
+        strace.require(self)
         log = self.folder / "strace"
         copy = self.parent / "tmp-left"
         (copy / "usr").mkdir(parents=True)
@@ -199,10 +198,9 @@ class WaitTest(copy_case.CopyCase):
 
     def test_deleting(self):
         """A cleaner of ours deletes when it has let go of the parent."""
-        if not strace.works():
-            self.skipTest(strace.SKIP)
-        (self.parent / "tmp-left").mkdir(parents=True)
-        (self.parent / "tmp-left/file").touch()
+        strace.require(self)
+        (self.parent / "tmp-left/usr").mkdir(parents=True)
+        (self.parent / "tmp-left/usr/file").touch()
         (self.parent / ".ref").touch()
         command = strace.inject(self.folder / "strace", "unlinkat", "delay_enter=300000")
         process = self.start(f"--parent={self.parent}", command=[*command, copy_case.PVCTL, "gc"])

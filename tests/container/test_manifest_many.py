@@ -53,7 +53,7 @@ class ManyTest(manifest_case.ManifestCase):
             self.assertIn(f'Waiting up to 30 s for the lock "{self.parent}/{staged}/usr/.ref"',
                           line)
             self.assertIn(f"process {deployer} (pv-deploy --manifest={self.depot}/usr-mtree", line)
-        self.assertTrue(harness.try_lock(self.parent / ".ref", fcntl.F_WRLCK))
+        harness.wait_until(lambda: harness.try_lock(self.parent / ".ref", fcntl.F_WRLCK))
         self.assertIn(f"{staged}: in use by {deployer} (pv-deploy", self.gc())
         result = self.launch(options=["--lock-timeout=0.2"])
         self.assertEqual(result.status, 125)
@@ -130,8 +130,7 @@ class KillTest(manifest_case.ManifestCase):
             self.check_next()
 
     def test_at_each_step(self):
-        if not strace.works():
-            self.skipTest(strace.SKIP)
+        strace.require(self)
         self.make_depot()
         before, _ = manifest_case.describe_source(self.files)
         log = self.folder / "strace"

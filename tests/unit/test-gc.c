@@ -56,17 +56,20 @@ test_leftovers (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
     "tmp-out/usr>../victim", "tmp-out/.ref>../victim/.ref", "tmp-folder/usr/.ref/",
     "victim/.ref", "victim/file",
     "tmp-keep/keep>nowhere", "tmp-keep/usr/.ref",
-    "tmp-link>victim", "tmp-plain", ".trash-link>victim", ".trash-a/file",
-    ".trash-whole/old", "other",
+    "tmp-link>victim", "tmp-plain", ".trash-link>victim", ".trash-a00000/file",
+    ".trash-whole0/old", "other",
+    /* Of the user's own. */
+    "tmp-thesis/chapter", "tmp-sysroot/share/x", "tmp-sysroot/.ref", ".trash-mine/letter",
     NULL,
   };
   static const char *const removed[] = {
     "tmp-whole", "tmp-root", "tmp-dangling", "tmp-empty", "tmp-\xff", "tmp-file", "tmp-both",
-    "tmp-out", "tmp-folder", ".trash-a", ".trash-whole", BASE "1", BASE "2", STAGING "1",
+    "tmp-out", "tmp-folder", ".trash-a00000", ".trash-whole0", BASE "1", BASE "2", STAGING "1",
     STAGING "2", ".new-0123456789abcdef",
   };
   static const char *const foreign[]
-    = { "tmp-link", "tmp-plain", ".trash-link", "other", "victim", "base-x", ".new-x" };
+    = { "tmp-link", "tmp-plain", ".trash-link", "other", "victim", "base-x", ".new-x", "tmp-thesis",
+        "tmp-sysroot", ".trash-mine" };
   g_autofree char *closed = pv_fixture_path (fixture, "tmp-whole/work/work");
   g_autoptr (GPtrArray) planned = NULL;
   g_autoptr (GPtrArray) found = NULL;
@@ -89,6 +92,9 @@ test_leftovers (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   g_assert_true (pv_fixture_exists (fixture, "victim/file"));
   g_assert_true (pv_fixture_exists (fixture, "victim/.ref"));
   g_assert_true (pv_fixture_exists (fixture, "base-x/file"));
+  g_assert_true (pv_fixture_exists (fixture, "tmp-thesis/chapter"));
+  g_assert_true (pv_fixture_exists (fixture, "tmp-sysroot/share/x"));
+  g_assert_true (pv_fixture_exists (fixture, ".trash-mine/letter"));
   g_assert_true (pv_fixture_exists (fixture, ".new-x/file"));
 
   again = clean (fixture, FALSE);
@@ -130,7 +136,7 @@ test_locked (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 static void
 test_busy (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-  static const char *const entries[] = { ".ref", "tmp-a/usr/.ref", ".trash-b/file", NULL };
+  static const char *const entries[] = { ".ref", "tmp-a/usr/.ref", ".trash-b00000/file", NULL };
   g_autofree char *path = pv_fixture_path (fixture, ".ref");
   g_autoptr (GPtrArray) found = NULL;
   PvHolder holder;
@@ -145,20 +151,20 @@ test_busy (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
   g_assert_cmpstr (entry->path, ==, fixture->path);
   g_assert_cmpint (entry->outcome, ==, PV_GC_IN_USE);
   g_assert_true (pv_fixture_exists (fixture, "tmp-a"));
-  assert_outcome (fixture, found, ".trash-b", PV_GC_REMOVED);
+  assert_outcome (fixture, found, ".trash-b00000", PV_GC_REMOVED);
 }
 
 /* A wrong folder was named. */
 static void
 test_unknown (PvFixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-  static const char *const entries[] = { "tmp-a/file", "tmp-b/usr/.ref", ".trash-c/file", NULL };
+  static const char *const entries[] = { "tmp-a/file", "tmp-b/usr/.ref", ".trash-c00000/file", NULL };
   g_autoptr (GPtrArray) found = NULL;
 
   pv_fixture_make (fixture, entries);
   found = clean (fixture, FALSE);
   assert_outcome (fixture, found, "tmp-a", PV_GC_NOT_OURS);
-  assert_outcome (fixture, found, ".trash-c", PV_GC_NOT_OURS);
+  assert_outcome (fixture, found, ".trash-c00000", PV_GC_NOT_OURS);
   assert_outcome (fixture, found, "tmp-b", PV_GC_REMOVED);
   g_assert_false (pv_fixture_exists (fixture, ".ref"));
 }

@@ -106,6 +106,18 @@ check_is_complete (const PvOptions *options, const PvReport *report, char **envi
   return pv_error_hint (error, "give --runtime-mutable-parent=DIR: it is deployed there once");
 }
 
+/* A copy of what has the copy in it would never end, and an overlay cannot be mounted. */
+static gboolean
+check_is_outside (const PvCopyParent *parent, const PvRuntime *runtime, GError **error)
+{
+  if (!pv_copy_parent_is_inside (parent, runtime->fd))
+    return TRUE;
+  pv_error_set (error, PV_ERROR_USAGE,
+                "Cannot make a mutable copy in \"%s\": it lies in the runtime \"%s\"",
+                parent->path, runtime->path);
+  return pv_error_hint (error, "--runtime-mutable-parent must be a folder outside");
+}
+
 static PvCopy *
 make_copy (const PvOptions *options, const PvReport *report, char **environment,
            PvRuntime **runtime, PvCopySearch *search, GPtrArray *leases, GError **error)
@@ -119,7 +131,9 @@ make_copy (const PvOptions *options, const PvReport *report, char **environment,
       return NULL;
     }
   parent = find_base (options, report, environment, runtime, leases, error);
-  copy = parent == NULL ? NULL : make (options, parent, *runtime, search, error);
+  if (parent == NULL || !check_is_outside (parent, *runtime, error))
+    return NULL;
+  copy = make (options, parent, *runtime, search, error);
   if (copy == NULL)
     return NULL;
 

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "copy/base-staging.h"
+#include "copy/manifest.h"
 #include "deploy/answer.h"
 #include "deploy/apply.h"
 #include "deploy/unpack.h"
@@ -113,6 +114,15 @@ say_what_was_copied (const PvApplied *applied)
            applied->n_copied);
 }
 
+/* What was read may be a part of what somebody was about to write. */
+static gboolean
+check_is_current (GError **error)
+{
+  return pv_manifest_is_current (opt_manifest, opt_digest)
+         || pv_error_set (error, PV_ERROR_CHANGED,
+                          "Cannot use manifest \"%s\": it was replaced meanwhile", opt_manifest);
+}
+
 static gboolean
 deploy (const PvMtree *mtree, PvProgress *progress, PvAnswer *answer, GError **error)
 {
@@ -131,7 +141,8 @@ deploy (const PvMtree *mtree, PvProgress *progress, PvAnswer *answer, GError **e
   if (opt_verify && !verify (mtree, usr_fd, progress, error))
     return pv_error_hint (error, "the runtime is damaged: whoever installed it should check its "
                                  "files, or install them anew");
-  if (!sync_copies (usr_fd, &applied, error) || !pv_base_staging_commit (staging, error))
+  if (!sync_copies (usr_fd, &applied, error) || !check_is_current (error)
+      || !pv_base_staging_commit (staging, error))
     return FALSE;
   answer->n_linked = applied.n_linked;
   answer->n_copied = applied.n_copied;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /**
@@ -56,8 +57,14 @@ open_usr (gconstpointer data, GError **error)
   if (fd < 0 && parent_fd >= 0 && errno == ENOENT && place->staged)
     fd = open_usr_of (place, parent_fd, PV_COPY_STAGING);
   if (fd < 0)
-    pv_error_set_errno (error, errno, "Cannot open the deployed runtime \"%s%s/usr\"", PV_COPY_BASE,
-                        place->digest);
+    {
+      int saved_errno = errno;
+
+      pv_error_set_errno (error, saved_errno, "Cannot open the deployed runtime \"%s%s/usr\"",
+                          PV_COPY_BASE, place->digest);
+      if (saved_errno == EACCES)
+        pv_error_hint (error, "give --runtime-mutable-parent a folder of your own");
+    }
   return fd;
 }
 
@@ -78,6 +85,23 @@ check_is_absent (const PvCopyParent *parent, const char *digest, GError **error)
   return pv_error_hint (error, "\"pvctl gc\" removes it, and the next launch deploys it anew");
 }
 
+/* In a folder that others can write to, anybody may have put it there. */
+static gboolean
+check_owner (int usr_fd, const PvCopyParent *parent, const char *digest, GError **error)
+{
+  struct stat usr, base;
+
+  if (fstat (usr_fd, &usr) == 0 && fstatat (usr_fd, "..", &base, 0) == 0
+      && (usr.st_uid == geteuid () || usr.st_uid == 0)
+      && (base.st_uid == geteuid () || base.st_uid == 0))
+    return TRUE;
+  pv_error_set (error, PV_ERROR_INVALID,
+                "Cannot use the deployed runtime \"%s/" PV_COPY_BASE "%s\": it belongs to another "
+                "user",
+                parent->path, digest);
+  return pv_error_hint (error, "give --runtime-mutable-parent a folder of your own");
+}
+
 /**
  * pv_base_acquire:
  * @parent: the folder of copies, locked
@@ -88,7 +112,7 @@ check_is_absent (const PvCopyParent *parent, const char *digest, GError **error)
  *
  * Returns: (transfer full): the base, or %NULL with @error set: %PV_ERROR_NOT_FOUND if it has not
  *  been deployed, %PV_ERROR_BUSY if somebody has not let go of it yet, %PV_ERROR_INVALID if somebody
- *  has damaged it
+ *  has damaged it, or it belongs to another user than the caller and root
  */
 PvBase *
 pv_base_acquire (const PvCopyParent *parent, const PvManifest *manifest, const char *name,
@@ -106,6 +130,11 @@ pv_base_acquire (const PvCopyParent *parent, const PvManifest *manifest, const c
       if (!g_error_matches (local_error, PV_ERROR, PV_ERROR_NOT_FOUND)
           || check_is_absent (parent, manifest->digest, error))
         g_propagate_error (error, g_steal_pointer (&local_error));
+      return NULL;
+    }
+  if (!check_owner (usr_fd, parent, manifest->digest, error))
+    {
+      close (usr_fd);
       return NULL;
     }
   self->runtime = g_new0 (PvRuntime, 1);

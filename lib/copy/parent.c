@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* How long nothing is said by who waits. */
@@ -105,6 +106,37 @@ pv_copy_parent_acquire (const char *name, const char *registry, const PvLockWait
   /* Each time: whoever made the lock file may have been killed, or is another program. */
   pv_registry_add (registry, self->path);
   return g_steal_pointer (&self);
+}
+
+/**
+ * pv_copy_parent_is_inside:
+ * @folder_fd: a folder; `O_PATH` will do
+ *
+ * Returns: whether the folder of copies is that one, or lies below it
+ */
+gboolean
+pv_copy_parent_is_inside (const PvCopyParent *parent, int folder_fd)
+{
+  pv_autofd fd = openat (parent->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  struct stat folder, st, above;
+
+  if (fd < 0 || fstat (folder_fd, &folder) < 0 || fstat (fd, &st) < 0)
+    return FALSE;
+  for (;;)
+    {
+      int above_fd;
+
+      if (st.st_dev == folder.st_dev && st.st_ino == folder.st_ino)
+        return TRUE;
+      above_fd = openat (fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+      if (above_fd < 0)
+        return FALSE;
+      pv_fd_clear (&fd);
+      fd = above_fd;
+      if (fstat (fd, &above) < 0 || (above.st_dev == st.st_dev && above.st_ino == st.st_ino))
+        return FALSE;
+      st = above;
+    }
 }
 
 /**

@@ -190,6 +190,19 @@ class FailureTest(copy_case.CopyCase):
                                  f"--runtime-mutable-parent={self.work / 'file' / 'x'}", "--", "probe")
         self.assert_failed(result, str(self.work / "file"))
 
+    def test_parent_in_the_runtime(self):
+        """It would be copied into itself, without end."""
+        self.make_runtime("root/usr")
+        for runtime, parent in (("scout", self.files), ("scout", self.files / "share/copies"),
+                                ("root", self.work / "root/var/copies")):
+            for strategy in ("auto", "overlay", "hardlink", "copy"):
+                with self.subTest(runtime=runtime, parent=parent, strategy=strategy):
+                    result = self.run_launch(f"--runtime={runtime}",
+                                             f"--runtime-mutable-parent={parent}",
+                                             f"--copy-strategy={strategy}", "--", "probe")
+                    self.assert_failed(result, str(parent), "it lies in the runtime")
+                    self.assertEqual([name for name in os.listdir(parent) if "-" in name], [])
+
     def test_options(self):
         for options in (["--copy-runtime"], ["--copy-strategy=hardlink", "--writable-copy"],
                         ["--copy-strategy=magic"]):

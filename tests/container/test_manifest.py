@@ -342,6 +342,40 @@ class FilesystemTest(manifest_case.ManifestCase):
                 folder.rename(self.depot)
 
 
+class OthersTest(manifest_case.ManifestCase):
+    def test_base_of_another_user(self):
+        """Whoever can write to the parent can know how it is called."""
+        if not harness.is_root():
+            self.skipTest("only root can become an ordinary user who exists nowhere else")
+        self.make_depot()
+        self.assert_works(self.launch())
+        base = self.get_base()
+        for path in (base, base / "usr"):
+            os.chown(path, harness.ORDINARY_UID, -1)
+            result = self.launch()
+            self.assert_failed(result, base.name, "belongs to another user")
+            os.chown(path, 0, -1)
+        self.assert_works(self.launch())
+
+    def test_manifest_is_replaced_meanwhile(self):
+        """What was read then is not used."""
+        self.make_depot(compressed=False)
+        manifest = self.depot / "usr-mtree.txt"
+        helpers = self.work / "helpers"
+        helpers.mkdir()
+        source = os.environ.get("PV_LAUNCH_LIBEXECDIR")
+        if not source:
+            self.skipTest("PV_LAUNCH_LIBEXECDIR is not set")
+        (helpers / "pv-supervise").symlink_to(f"{source}/pv-supervise")
+        (helpers / "pv-deploy").write_text(f"#!/bin/sh\nsleep 0.01\nsed -i '$d' '{manifest}'\n"
+                                           f"exec '{source}/pv-deploy' \"$@\"\n")
+        (helpers / "pv-deploy").chmod(0o755)
+        result = self.launch(environment={"PV_LAUNCH_LIBEXECDIR": str(helpers)})
+        self.assertEqual(result.status, 125)
+        self.assertIn("replaced meanwhile", result.err)
+        self.assertEqual(self.list_parent(), [".ref"])
+
+
 class ProgressTest(manifest_case.ManifestCase):
     def test_terminal(self):
         self.make_depot()

@@ -3,6 +3,7 @@
 #include "steps.h"
 
 #include "base/error.h"
+#include "clean-beside.h"
 #include "base/fd.h"
 #include "helpers.h"
 #include "host/bwrap.h"
@@ -45,10 +46,24 @@ pv_step_plan (const PvOptions *options, const PvHost *host, const PvRuntime *run
   return plan;
 }
 
-static void
-report_started (pid_t program, gpointer report)
+/**
+ * Started: what happens when the program runs.
+ * @copy: (nullable)
+ */
+typedef struct
 {
-  pv_report_started (report, program);
+  const PvReport *report;
+  const PvCopy *copy;
+  char **environment;
+} Started;
+
+static pid_t
+on_started (pid_t program, gpointer data)
+{
+  const Started *started = data;
+
+  pv_report_started (started->report, program);
+  return started->copy != NULL ? pv_clean_beside (started->copy, started->environment) : 0;
 }
 
 /**
@@ -77,6 +92,7 @@ pv_step_start (const PvOptions *options, const PvReport *report, const PvHost *h
     .ref_fd = copy != NULL ? copy->ref_fd : -1,
     .ref_target = runtime->layout == PV_LAYOUT_ROOT ? "usr/.ref" : ".ref",
   };
+  Started started = { report, copy, host->environment };
   const PvLaunchInput input = {
     .plan = plan,
     .bwrap = opened->bwrap,
@@ -93,8 +109,8 @@ pv_step_start (const PvOptions *options, const PvReport *report, const PvHost *h
     .exit_with_parent = options->exit_with_parent,
     .status_fd = report->fd,
     .began = report->began,
-    .on_started = report_started,
-    .data = (gpointer) report,
+    .on_started = on_started,
+    .data = &started,
   };
 
   if (options->action == PV_ACTION_ONLY_PREPARE)

@@ -240,11 +240,23 @@ list_children_before (void)
   return pv_start_list_children ();
 }
 
+/* Children that are waited for by nobody. */
+static char *
+list_others (const PvStarted *started, pid_t beside)
+{
+  g_autofree char *before = g_strjoinv (" ", started->before);
+
+  if (beside <= 0)
+    return g_steal_pointer (&before);
+  return g_strdup_printf ("%s%s%d", before, before[0] != '\0' ? " " : "", beside);
+}
+
 static char **
-make_outside_argv (const PvLaunchInput *input, const PvFdSet *set, const PvStarted *started)
+make_outside_argv (const PvLaunchInput *input, const PvFdSet *set, const PvStarted *started,
+                   pid_t beside)
 {
   GPtrArray *argv = g_ptr_array_new ();
-  g_autofree char *before = g_strjoinv (" ", started->before);
+  g_autofree char *before = list_others (started, beside);
 
   g_ptr_array_add (argv, g_strdup ("pv-supervise"));
   g_ptr_array_add (argv, g_strdup ("--outside"));
@@ -287,10 +299,10 @@ static gboolean
 become_supervisor (const PvLaunchInput *input, const PvFdSet *set, const PvStarted *started,
                    GError **error)
 {
-  g_auto (GStrv) argv = make_outside_argv (input, set, started);
+  pid_t beside
+      = input->on_started != NULL ? input->on_started (started->program, input->data) : 0;
+  g_auto (GStrv) argv = make_outside_argv (input, set, started, beside);
 
-  if (input->on_started != NULL)
-    input->on_started (started->program, input->data);
   if (keep_across_exec (input, set, error))
     {
       fexecve (set->supervise, argv, input->environment);

@@ -48,7 +48,8 @@ typedef struct
  * @exit_with_parent: whether the program is asked to end when the caller has gone
  * @status_fd: where `pv-supervise` reports the status, or -1
  * @began: when the launch did: nanoseconds of CLOCK_MONOTONIC
- * @on_started: (nullable): called when the program runs
+ * @on_started: (nullable): called when the program runs; may return a child that has nothing to do
+ *  with the container, or 0
  * @data: for @on_started
  */
 typedef struct
@@ -68,7 +69,7 @@ typedef struct
   gboolean exit_with_parent;
   int status_fd;
   gint64 began;
-  void (*on_started) (pid_t program, gpointer data);
+  pid_t (*on_started) (pid_t program, gpointer data);
   gpointer data;
 } PvLaunchInput;
 

@@ -367,7 +367,7 @@ class OthersTest(manifest_case.ManifestCase):
         if not source:
             self.skipTest("PV_LAUNCH_LIBEXECDIR is not set")
         (helpers / "pv-supervise").symlink_to(f"{source}/pv-supervise")
-        (helpers / "pv-deploy").write_text(f"#!/bin/sh\nsleep 0.01\nsed -i '$d' '{manifest}'\n"
+        (helpers / "pv-deploy").write_text(f"#!/bin/sh\nsleep 0.01\necho '#' >>'{manifest}'\n"
                                            f"exec '{source}/pv-deploy' \"$@\"\n")
         (helpers / "pv-deploy").chmod(0o755)
         result = self.launch(environment={"PV_LAUNCH_LIBEXECDIR": str(helpers)})

@@ -18,6 +18,7 @@ make (const PvOptions *options, const PvCopyParent *parent, const PvRuntime *run
       const PvCopyRequest request = {
         .strategy = search->next,
         .writable = options->writable_copy,
+        .all_writable = options->copy_strategy == PV_COPY_AUTO,
         .keep = options->keep_copy,
       };
       g_autoptr (GError) local_error = NULL;
@@ -106,6 +107,16 @@ check_is_complete (const PvOptions *options, const PvReport *report, char **envi
   return pv_error_hint (error, "give --runtime-mutable-parent=DIR: it is deployed there once");
 }
 
+static void
+report_unreadable (const PvCopy *copy, const PvRuntime *runtime)
+{
+  const PvUnreadable *unreadable = copy->unreadable;
+
+  if (unreadable->count > 0)
+    pv_info ("The copy lacks what cannot be read of \"%s\": %u files and folders, as \"%s\"",
+             runtime->path, unreadable->count, unreadable->first);
+}
+
 static PvCopy *
 make_copy (const PvOptions *options, const PvReport *report, char **environment,
            PvRuntime **runtime, PvCopySearch *search, GPtrArray *leases, GError **error)
@@ -125,6 +136,7 @@ make_copy (const PvOptions *options, const PvReport *report, char **environment,
 
   pv_info ("Made the mutable copy \"%s\" by %s", copy->path,
            pv_copy_strategy_to_string (copy->strategy));
+  report_unreadable (copy, *runtime);
   pv_report_copied (report, copy, search->skipped);
   if (!pv_copy_strategy_is_overlay (copy->strategy))
     g_ptr_array_set_size (leases, 0);

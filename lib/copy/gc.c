@@ -265,7 +265,7 @@ clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
         leave_for_errno (entry, saved_errno);
       return;
     }
-  if (faccessat (fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+  if (faccessat (fd, PV_COPY_KEEP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
     {
       leave (entry, PV_GC_KEPT, NULL);
       return;

@@ -18,6 +18,7 @@ make (const PvOptions *options, const PvCopyParent *parent, const PvRuntime *run
       const PvCopyRequest request = {
         .strategy = search->next,
         .writable = options->writable_copy,
+        .all_writable = options->copy_strategy == PV_COPY_AUTO,
         .keep = options->keep_copy,
       };
       g_autoptr (GError) local_error = NULL;
@@ -118,6 +119,16 @@ check_is_outside (const PvCopyParent *parent, const PvRuntime *runtime, GError *
   return pv_error_hint (error, "--runtime-mutable-parent must be a folder outside");
 }
 
+static void
+report_unreadable (const PvCopy *copy, const PvRuntime *runtime)
+{
+  const PvUnreadable *unreadable = copy->unreadable;
+
+  if (unreadable->count > 0)
+    pv_info ("The copy lacks what cannot be read of \"%s\": %u files and folders, as \"%s\"",
+             runtime->path, unreadable->count, unreadable->first);
+}
+
 static PvCopy *
 make_copy (const PvOptions *options, const PvReport *report, char **environment,
            PvRuntime **runtime, PvCopySearch *search, GPtrArray *leases, GError **error)
@@ -139,6 +150,7 @@ make_copy (const PvOptions *options, const PvReport *report, char **environment,
 
   pv_info ("Made the mutable copy \"%s\" by %s", copy->path,
            pv_copy_strategy_to_string (copy->strategy));
+  report_unreadable (copy, *runtime);
   pv_report_copied (report, copy, search->skipped);
   if (!pv_copy_strategy_is_overlay (copy->strategy))
     g_ptr_array_set_size (leases, 0);

@@ -84,11 +84,14 @@ make_lock (PvCopy *self, const PvCopyParent *parent, GError **error)
          || set_error (error, self, "create", PV_COPY_LOCK);
 }
 
-/* What is in it is the runtime's; only its lock file is the copy's own. */
+/* What is in it is the runtime's; only its lock file is the copy's own, and at the top of a root what
+ * has the name by which a copy is kept. */
 static gboolean
 copy_files (const PvCopy *self, const PvRuntime *runtime, GError **error)
 {
-  static const char *const excluded[] = { PV_COPY_LOCK, "usr/" PV_COPY_LOCK, NULL };
+  static const char *const excluded[] = { PV_COPY_LOCK, NULL };
+  static const char *const excluded_of_root[]
+      = { PV_COPY_LOCK, "usr/" PV_COPY_LOCK, PV_COPY_KEEP, NULL };
   static const PvTreeCopyKind kinds[] = {
     [PV_COPY_REFLINK] = PV_TREE_COPY_REFLINK,
     [PV_COPY_HARDLINK] = PV_TREE_COPY_HARDLINK,
@@ -97,9 +100,11 @@ copy_files (const PvCopy *self, const PvRuntime *runtime, GError **error)
   pv_autofd usr = -1;
 
   if (runtime->layout == PV_LAYOUT_ROOT)
-    return pv_tree_copy (runtime->fd, self->fd, kinds[self->strategy], excluded, error);
+    return pv_tree_copy (runtime->fd, self->fd, kinds[self->strategy], excluded_of_root,
+                         self->unreadable, error);
   usr = pv_tree_make_at (self->fd, "usr", 0755, error);
-  return usr >= 0 && pv_tree_copy (runtime->fd, usr, kinds[self->strategy], excluded, error);
+  return usr >= 0 && pv_tree_copy (runtime->fd, usr, kinds[self->strategy], excluded, self->unreadable,
+                                  error);
 }
 
 /* The folder of a copy of a complete root is still the launcher's own, and nobody else looks in. */
@@ -123,7 +128,8 @@ reset_time (int fd, const struct stat *st)
   return futimens (fd, times) == 0;
 }
 
-/* A snapshot has the runtime's lock file, as a file of its own, but with the same inode number. */
+/* A snapshot has the runtime's lock file, as a file of its own, but with the same inode number; and
+ * what is not copied from the top of a root. */
 static gboolean
 replace_lock (PvCopy *self, const PvCopyParent *parent, GError **error)
 {
@@ -136,7 +142,7 @@ replace_lock (PvCopy *self, const PvCopyParent *parent, GError **error)
       || (unlinkat (usr, PV_COPY_LOCK, 0) < 0 && errno != ENOENT)
       || (unlinkat (self->fd, PV_COPY_LOCK, 0) < 0 && errno != ENOENT))
     return set_error (error, self, "replace", PV_COPY_LOCK);
-  if (!make_lock (self, parent, error))
+  if (!pv_tree_remove_at (self->fd, PV_COPY_KEEP, error) || !make_lock (self, parent, error))
     return FALSE;
   return (fchmod (usr, st.st_mode & 07777) == 0 && reset_time (usr, &st)
           && reset_time (self->fd, &top_st))
@@ -184,6 +190,32 @@ try_snapshot (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime
   return FALSE;
 }
 
+/* Whether a copy of @name would belong to the caller, but the lower layer of an overlay does not.
+ * Root keeps the owners also in a copy, unless they do not exist in his user namespace: then he may
+ * not write either. */
+static gboolean
+is_of_somebody_else (int fd, const char *name)
+{
+  struct stat st;
+
+  if (fstatat (fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid == geteuid ())
+    return FALSE;
+  return geteuid () != 0 || (faccessat (fd, name, W_OK, AT_EACCESS) < 0 && errno == EACCES);
+}
+
+/* The folders of a lower layer keep their owners. */
+static gboolean
+check_is_own (const PvRuntime *runtime, GError **error)
+{
+  if (!is_of_somebody_else (runtime->fd, ".")
+      && (runtime->layout != PV_LAYOUT_ROOT || !is_of_somebody_else (runtime->fd, "usr")))
+    return TRUE;
+  return pv_error_set (error, PV_ERROR_UNSUPPORTED,
+                       "Cannot let a program write into all of an overlay over \"%s\": its folders "
+                       "belong to somebody else",
+                       runtime->path);
+}
+
 /* The lock comes first: a folder may get a mode with which nothing can be made in it, and its time
  * is not to change any more. */
 static gboolean
@@ -199,6 +231,9 @@ fill (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime,
         error, PV_ERROR_UNSUPPORTED,
         "Cannot let bubblewrap mount a writable overlay of the complete root \"%s\"",
         runtime->path);
+  if (request->all_writable && request->writable && pv_copy_strategy_is_overlay (self->strategy)
+      && !check_is_own (runtime, error))
+    return FALSE;
   if (!try_snapshot (self, parent, runtime, &done, error))
     return FALSE;
   if (done)
@@ -254,11 +289,12 @@ pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, const PvCopyR
   self->fd = -1;
   self->parent_fd = fcntl (parent->fd, F_DUPFD_CLOEXEC, 3);
   self->strategy = request->strategy;
+  self->unreadable = pv_unreadable_new ();
   if (!make_folder (self, parent, error) || !fill (self, parent, runtime, request, error))
     return NULL;
-  if (request->keep && mknodat (self->fd, "keep", S_IFREG | 0644, 0) < 0)
+  if (request->keep && mknodat (self->fd, PV_COPY_KEEP, S_IFREG | 0644, 0) < 0)
     {
-      set_error (error, self, "create", "keep");
+      set_error (error, self, "create", PV_COPY_KEEP);
       return NULL;
     }
   return g_steal_pointer (&self);
@@ -290,6 +326,7 @@ pv_copy_free (PvCopy *copy)
     return;
   if (copy->path != NULL)
     remove_copy (copy);
+  pv_unreadable_free (copy->unreadable);
   pv_lock_release (copy->lock);
   pv_fd_clear (&copy->fd);
   pv_fd_clear (&copy->parent_fd);

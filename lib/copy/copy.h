@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include "copy/parent.h"
+#include "copy/unreadable.h"
 #include "runtime/runtime.h"
 
 /**
@@ -29,12 +30,15 @@ typedef enum
  * PvCopyRequest: what copy is wanted.
  * @strategy: how it is made; not %PV_COPY_AUTO
  * @writable: whether the program may write into it
+ * @all_writable: with @writable: only if the program can write into all of it that the caller may
+ *  write into in a full copy
  * @keep: whether no cleaner is to remove it
  */
 typedef struct
 {
   PvCopyStrategy strategy;
   gboolean writable;
+  gboolean all_writable;
   gboolean keep;
 } PvCopyRequest;
 
@@ -44,6 +48,7 @@ typedef struct
  * @fd: its folder
  * @parent_fd: the one in which it is
  * @strategy: how it was made
+ * @unreadable: what of the runtime it lacks
  * @lock: (nullable): on its `usr/.ref`, shared; can be taken from here
  * @ref_path, @ref_fd: (type filename): that file; @ref_fd is borrowed from @lock
  */
@@ -53,6 +58,7 @@ typedef struct
   int fd;
   int parent_fd;
   PvCopyStrategy strategy;
+  PvUnreadable *unreadable;
   PvLock *lock;
   char *ref_path;
   int ref_fd;

@@ -3,6 +3,7 @@
 #pragma once
 
 #define PV_COPY_LOCK ".ref"
+#define PV_COPY_KEEP "keep"
 #define PV_COPY_PREFIX "tmp-"
 #define PV_COPY_TRASH ".trash-"
 #define PV_COPY_BASE "base-"

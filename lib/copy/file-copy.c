@@ -145,6 +145,14 @@ make_or_link (PvFileCopy *self, int source_fd, const struct stat *st, const PvFo
 }
 
 static gboolean
+leave_out (PvFileCopy *self, const PvFolder *folder, const PvFolderFds *fds, const char *name,
+           int saved_errno, GError **error)
+{
+  return pv_unreadable_add (self->unreadable, saved_errno, folder, fds, name)
+         || pv_file_error_set (error, saved_errno, "open", fds->source, name);
+}
+
+static gboolean
 copy (PvFileCopy *self, const PvFolder *folder, const PvFolderFds *fds, const PvName *name,
       GError **error)
 {
@@ -157,7 +165,7 @@ copy (PvFileCopy *self, const PvFolder *folder, const PvFolderFds *fds, const Pv
       if (source_fd < 0 && errno == ELOOP)
         return pv_file_error_set_changed (error, fds->source, name->name);
       if (source_fd < 0 || fstat (source_fd, &st) < 0)
-        return pv_file_error_set (error, errno, "open", fds->source, name->name);
+        return leave_out (self, folder, fds, name->name, errno, error);
     }
   else if (fstatat (fds->source, name->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
     {
@@ -198,7 +206,8 @@ is_linked (const PvFileCopy *self, const PvName *name)
  * @folder, @fds: where it is, and where its copy will be
  * @name: what is copied: anything but a folder
  *
- * Copies one file with all its attributes.  A special file that cannot be made is left out.
+ * Copies one file with all its attributes.  A special file that cannot be made is left out, and so
+ * is what somebody else forbids to read.
  *
  * Returns: %FALSE with @error set: %PV_ERROR_UNSUPPORTED if this kind of copy cannot be made here
  */

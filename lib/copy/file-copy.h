@@ -6,16 +6,19 @@
 #include "copy/folder.h"
 #include "copy/hard-links.h"
 #include "copy/tree-copy.h"
+#include "copy/unreadable.h"
 
 /**
  * PvFileCopy: how files are copied; shared by threads.
  * @links: borrowed
+ * @unreadable: (nullable): borrowed
  * @method: a #PvDataMethod; used atomically
  */
 typedef struct
 {
   PvTreeCopyKind kind;
   PvHardLinks *links;
+  PvUnreadable *unreadable;
   gint method;
 } PvFileCopy;
 

@@ -52,6 +52,31 @@ open_source (int dir_fd, const char *name)
   return fd;
 }
 
+/* What is in a folder that can be read but not entered cannot be copied: one of somebody else is no
+ * better than one that cannot be read. */
+static gboolean
+is_closed (int fd)
+{
+  struct stat st;
+
+  return faccessat (fd, ".", X_OK, AT_EACCESS) < 0 && errno == EACCES && fstat (fd, &st) == 0
+         && st.st_uid != geteuid ();
+}
+
+/* The same for what somebody else may have closed. */
+static int
+open_child (int dir_fd, const char *name)
+{
+  int fd = open_source (dir_fd, name);
+
+  if (fd >= 0 && is_closed (fd))
+    {
+      pv_fd_clear (&fd);
+      errno = EACCES;
+    }
+  return fd;
+}
+
 /* Takes @source. */
 static PvFolderFds *
 open_dest_for (int source, int dest_dir, const char *name, GError **error)
@@ -92,19 +117,27 @@ pv_folder_open_top (int source_fd, int dest_fd, GError **error)
 /**
  * pv_folder_open_child:
  * @name: (type filename): in both
- * @ret_fds: (out) (nullable) (transfer full): that folder; %NULL if something is mounted there
+ * @ret_errno: (out): why the source cannot be opened: `EXDEV`: something is mounted there;
+ *  `EACCES`: it must not be read; otherwise 0
+ * @ret_fds: (out) (nullable) (transfer full): that folder; %NULL with @ret_errno
  */
 gboolean
-pv_folder_open_child (const PvFolderFds *fds, const char *name, PvFolderFds **ret_fds,
-                      GError **error)
+pv_folder_open_child (const PvFolderFds *fds, const char *name, int *ret_errno,
+                      PvFolderFds **ret_fds, GError **error)
 {
-  int source = open_source (fds->source, name);
+  int source = open_child (fds->source, name);
 
   *ret_fds = NULL;
+  *ret_errno = 0;
   if (source < 0 && (errno == ELOOP || errno == ENOTDIR))
     return pv_file_error_set_changed (error, fds->source, name);
+  if (source < 0 && errno != EXDEV && errno != EACCES)
+    return pv_file_error_set (error, errno, "open folder", fds->source, name);
   if (source < 0)
-    return errno == EXDEV || pv_file_error_set (error, errno, "open folder", fds->source, name);
+    {
+      *ret_errno = errno;
+      return TRUE;
+    }
   *ret_fds = open_dest_for (source, fds->dest, name, error);
   return *ret_fds != NULL;
 }

@@ -44,8 +44,8 @@ PvFolderFds *pv_folder_fds_ref (PvFolderFds *fds);
 void pv_folder_fds_unref (PvFolderFds *fds);
 
 PvFolderFds *pv_folder_open_top (int source_fd, int dest_fd, GError **error);
-gboolean pv_folder_open_child (const PvFolderFds *fds, const char *name, PvFolderFds **ret_fds,
-                               GError **error);
+gboolean pv_folder_open_child (const PvFolderFds *fds, const char *name, int *ret_errno,
+                               PvFolderFds **ret_fds, GError **error);
 PvFolderFds *pv_folder_open_parent (const PvFolderFds *fds, const PvFolder *parent, GError **error);
 
 PvFolder *pv_folder_new_top (const PvFolderFds *fds, const char *const *excluded, GError **error);

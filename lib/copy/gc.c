@@ -158,7 +158,7 @@ check_owner (Run *run, const char *name)
 static gboolean
 check_is_ours (PvGcEntry *entry, const Run *run, int fd, const char *name)
 {
-  if (!pv_base_is_name (name) && !pv_shape_is_copy (fd))
+  if (!pv_base_is_name (name) && !pv_shape_is_copy (fd, name))
     return leave (entry, PV_GC_NOT_OURS, "it has no lock file, and other things than a copy");
   if (run->is_known || faccessat (fd, PV_COPY_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0
       || faccessat (fd, "usr/" PV_COPY_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -269,7 +269,7 @@ clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
         leave_for_errno (entry, saved_errno);
       return;
     }
-  if (faccessat (fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+  if (faccessat (fd, PV_COPY_KEEP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
     {
       leave (entry, PV_GC_KEPT, NULL);
       return;

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Six random letters and digits: mkdtemp(3). */
@@ -47,17 +48,31 @@ has_nothing_else (int fd, gboolean numbers)
   return entries != NULL;
 }
 
+/* As mkdtemp(3) makes them, and no word of any language. */
+static gboolean
+is_private_and_random (int fd, const char *random)
+{
+  struct stat st;
+
+  return strlen (random) == RANDOM_LENGTH
+         && strspn (random, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS) == RANDOM_LENGTH
+         && strspn (random, G_CSET_a_2_z) < RANDOM_LENGTH && fstat (fd, &st) == 0
+         && (st.st_mode & 07777) == 0700;
+}
+
 /**
  * pv_shape_is_copy:
  * @fd: a folder that is named as copies are
+ * @name: (type filename): its name
  *
  * Returns: whether it can be one, or a part of one: it has a copy's lock file, or nothing that a
- *  copy has not at its top
+ *  copy has not at its top, or is private and has such a name as copies get
  */
 gboolean
-pv_shape_is_copy (int fd)
+pv_shape_is_copy (int fd, const char *name)
 {
-  return has_lock_file (fd) || has_nothing_else (fd, FALSE);
+  return has_lock_file (fd) || has_nothing_else (fd, FALSE)
+         || is_private_and_random (fd, name + strlen (PV_COPY_PREFIX));
 }
 
 /**

@@ -3,5 +3,5 @@
 
 #include <glib.h>
 
-gboolean pv_shape_is_copy (int fd);
+gboolean pv_shape_is_copy (int fd, const char *name);
 gboolean pv_shape_is_trash (int fd, const char *name);

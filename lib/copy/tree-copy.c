@@ -6,8 +6,11 @@
 #include "base/log.h"
 #include "copy/attributes.h"
 #include "copy/file-copy.h"
+#include "copy/file-error.h"
 #include "copy/folder.h"
 #include "copy/workers.h"
+
+#include <errno.h>
 
 /* More would only wait for the filesystem, and each has files open. */
 #define MAX_THREADS 4
@@ -112,6 +115,21 @@ begin (Copy *self, PvFolder *folder, PvFolderFds *fds, GError **error)
   return TRUE;
 }
 
+/* A folder that is there, but with nothing in it. */
+static gboolean
+leave_empty (Copy *self, const PvFolder *folder, const PvFolderFds *fds, const char *name,
+             int saved_errno, GError **error)
+{
+  if (saved_errno == EXDEV)
+    {
+      pv_debug ("Something is mounted on \"%s\", which is left out", name);
+      return TRUE;
+    }
+  if (pv_unreadable_add (self->files.unreadable, saved_errno, folder, fds, name))
+    return pv_unreadable_set_attributes (fds, name, error);
+  return pv_file_error_set (error, saved_errno, "open folder", fds->source, name);
+}
+
 /* Goes into the next folder of @folder, and stays there if that has folders itself. */
 static gboolean
 enter (Copy *self, PvFolder **folder, PvFolderFds **fds, GError **error)
@@ -120,14 +138,12 @@ enter (Copy *self, PvFolder **folder, PvFolderFds **fds, GError **error)
   const char *name = g_array_index (folders, PvName, (*folder)->next++).name;
   g_autoptr (PvFolderFds) child_fds = NULL;
   g_autoptr (PvFolder) child = NULL;
+  int saved_errno;
 
-  if (!pv_folder_open_child (*fds, name, &child_fds, error))
+  if (!pv_folder_open_child (*fds, name, &saved_errno, &child_fds, error))
     return FALSE;
   if (child_fds == NULL)
-    {
-      pv_debug ("Something is mounted on \"%s\", which is left out", name);
-      return TRUE;
-    }
+    return leave_empty (self, *folder, *fds, name, saved_errno, error);
   child = pv_folder_new_child (*folder, name, child_fds, error);
   if (child == NULL || !begin (self, child, child_fds, error))
     return FALSE;
@@ -188,12 +204,15 @@ walk (Copy *self, PvFolderFds *top_fds, const char *const *excluded, GError **er
  * @kind: how files are copied
  * @excluded: (nullable) (array zero-terminated=1): paths relative to @source_fd that are left out,
  *  with all below them
+ * @unreadable: (nullable) (inout): gets what is not copied because somebody else forbids to read it;
+ *  %NULL: then that is an error
  *
  * Copies what is in a folder, and the folder's own attributes: the types of all files, modes, times
  * of modification, extended attributes and, as root, owners; names of one file stay names of one
  * file, and holes stay holes.  As an ordinary user one owns the copy, and setuid and setgid of
  * files are lost where that is not so for the source.  What is mounted inside is not copied; a
- * device is left out where only root could make it.
+ * device is left out where only root could make it.  A file of somebody else that can neither be read
+ * nor linked is left out, such a folder is empty, and has its mode and times alone.
  *
  * The source is not changed, but for %PV_TREE_COPY_HARDLINK, which changes link counts, and
  * with them ctime; who may, leaves no access times behind.  Somebody else who changes it meanwhile
@@ -206,11 +225,11 @@ walk (Copy *self, PvFolderFds *top_fds, const char *const *excluded, GError **er
  */
 gboolean
 pv_tree_copy (int source_fd, int dest_fd, PvTreeCopyKind kind, const char *const *excluded,
-              GError **error)
+              PvUnreadable *unreadable, GError **error)
 {
   g_autoptr (PvFolderFds) fds = pv_folder_open_top (source_fd, dest_fd, error);
   g_autoptr (PvHardLinks) links = NULL;
-  Copy self = { .files = { .kind = kind } };
+  Copy self = { .files = { .kind = kind, .unreadable = unreadable } };
   GError *local_error = NULL;
 
   if (fds == NULL)

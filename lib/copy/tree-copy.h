@@ -3,6 +3,8 @@
 
 #include <glib.h>
 
+#include "copy/unreadable.h"
+
 /**
  * PvTreeCopyKind: how the files of a tree are copied.
  * @PV_TREE_COPY_REFLINK: they share their blocks with the source until they are changed
@@ -17,4 +19,4 @@ typedef enum
 } PvTreeCopyKind;
 
 gboolean pv_tree_copy (int source_fd, int dest_fd, PvTreeCopyKind kind, const char *const *excluded,
-                       GError **error);
+                       PvUnreadable *unreadable, GError **error);

@@ -141,7 +141,7 @@ copy_meanwhile (const PvFixture *fixture, PvTreeCopyKind kind)
       pv_autofd dest = pv_tree_make_at (fixture->dir_fd, "copy", 0700, NULL);
       g_autoptr (GError) error = NULL;
 
-      if (!pv_tree_copy (source, dest, kind, NULL, &error))
+      if (!pv_tree_copy (source, dest, kind, NULL, NULL, &error))
         {
           n_failed++;
           if (!is_expected (error))

@@ -40,7 +40,7 @@ copy (const PvFixture *inside, const char *source, const char *dest, PvTreeCopyK
   pv_autofd source_fd = open_in (inside, source);
   pv_autofd dest_fd = open_in (inside, dest);
 
-  return pv_tree_copy (source_fd, dest_fd, kind, NULL, error);
+  return pv_tree_copy (source_fd, dest_fd, kind, NULL, NULL, error);
 }
 
 static struct stat

@@ -47,7 +47,7 @@ copy_without (const PvFixture *fixture, PvTreeCopyKind kind, const char *const *
   if (mkdirat (fixture->dir_fd, "copy", 0700) < 0)
     g_assert_cmpint (errno, ==, EEXIST);
   dest = open_folder (fixture, "copy");
-  return pv_tree_copy (source, dest, kind, excluded, error);
+  return pv_tree_copy (source, dest, kind, excluded, NULL, error);
 }
 
 static gboolean
@@ -219,8 +219,8 @@ copy_deep (gconstpointer data)
 
   if (setrlimit (RLIMIT_NOFILE, &limit) < 0)
     return 1;
-  if (!pv_tree_copy (source, dest, PV_TREE_COPY_FULL, NULL, &error)
-      || !pv_tree_copy (source, linked, PV_TREE_COPY_HARDLINK, NULL, &error))
+  if (!pv_tree_copy (source, dest, PV_TREE_COPY_FULL, NULL, NULL, &error)
+      || !pv_tree_copy (source, linked, PV_TREE_COPY_HARDLINK, NULL, NULL, &error))
     g_error ("%s", error->message);
   return 0;
 }

@@ -110,6 +110,7 @@ class UseTest(GcCase):
         [copy] = self.find_copies()
         supervisors = harness.find_supervisors(process.pid)
         inside = harness.list_descendants(supervisors[1])
+        harness.wait_until(lambda: any(os.getsid(pid) == pid for pid in inside))
         [child] = [pid for pid in inside if os.getsid(pid) == pid]
         for pid in (supervisors[1], *(set(inside) - {child})):
             harness.kill(pid)

@@ -43,6 +43,7 @@ typedef struct
  * @path: (type filename): where it is, absolute
  * @fd: its folder
  * @parent_fd: the one in which it is
+ * @spare_fds: for its removal, when there may be no others
  * @strategy: how it was made
  * @lock: (nullable): on its `usr/.ref`, shared; can be taken from here
  * @ref_path, @ref_fd: (type filename): that file; @ref_fd is borrowed from @lock
@@ -52,6 +53,7 @@ typedef struct
   char *path;
   int fd;
   int parent_fd;
+  int spare_fds[2];
   PvCopyStrategy strategy;
   PvLock *lock;
   char *ref_path;

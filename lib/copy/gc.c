@@ -27,6 +27,7 @@
 #include "copy/base-staging.h"
 #include "copy/base.h"
 #include "copy/disk.h"
+#include "copy/open-copy.h"
 #include "copy/parent.h"
 #include "copy/trash.h"
 
@@ -247,15 +248,15 @@ clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
 {
   g_autoptr (PvLock) lock = NULL;
   g_autoptr (PvLock) further = NULL;
-  pv_autofd fd = -1;
+  g_auto (PvOpenCopy) copy = { .fd = -1 };
   PvGcEntry *entry;
   struct stat st;
 
   if (!check_owner (run, name))
     return;
   entry = add_entry (run, name);
-  fd = openat (run->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0)
+  copy = pv_open_copy (run->fd, name, !run->dry_run);
+  if (copy.fd < 0)
     {
       int saved_errno = errno;
 
@@ -265,18 +266,19 @@ clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
         leave_for_errno (entry, saved_errno);
       return;
     }
-  if (faccessat (fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+  if (faccessat (copy.fd, "keep", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
     {
       leave (entry, PV_GC_KEPT, NULL);
       return;
     }
-  if (!check_is_ours (entry, run, fd) || !take_lock (entry, run, fd, "usr/" PV_COPY_LOCK, &lock))
+  if (!check_is_ours (entry, run, copy.fd)
+      || !take_lock (entry, run, copy.fd, "usr/" PV_COPY_LOCK, &lock))
     return;
   /* Usually a link to that; but some clean-up may have created a file of its own there. */
-  if (fstatat (fd, PV_COPY_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG (st.st_mode)
-      && st.st_nlink == 1 && !take_lock (entry, run, fd, PV_COPY_LOCK, &further))
+  if (fstatat (copy.fd, PV_COPY_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG (st.st_mode)
+      && st.st_nlink == 1 && !take_lock (entry, run, copy.fd, PV_COPY_LOCK, &further))
     return;
-  if (!check_is_named (entry, run, fd, name))
+  if (!check_is_named (entry, run, copy.fd, name))
     return;
   if (!check_mounts (entry, run, run->mounted, name))
     run->has_mounted = TRUE;

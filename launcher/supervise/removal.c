@@ -3,23 +3,17 @@
 #include "supervise/removal.h"
 #include "supervise/fds.h"
 #include "supervise/message.h"
-#include "supervise/subvolume.h"
+#include "supervise/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Whoever makes a tree deeper than any runtime's gets no further fds of ours for it: what lies below
- * is moved up. */
-#define MAX_DEPTH 48
 
 #define TRASH ".trash-"
 
@@ -30,8 +24,8 @@
 /* Of renameat2(2). */
 #define NO_REPLACE 1
 
-/* Of openat2(2), whose struct open_how is flags, mode, and this. */
-#define NO_MOUNTS 1
+/* How many names are tried. */
+#define MAX_NAMES 1000
 
 /* Returns: whether nobody else holds it; process-oriented where the kernel knows nothing else */
 static bool
@@ -57,121 +51,51 @@ lock_exclusively (int fd)
   return false;
 }
 
+/* Returns: whether it is locked, and its name still means it */
+static bool
+lock_named (int ref, int parent, const char *name)
+{
+  char path[NAME_MAX + sizeof "/usr/.ref"];
+  struct stat locked, named;
+
+  snprintf (path, sizeof path, "%s/usr/.ref", name);
+  return lock_exclusively (ref) && fstat (ref, &locked) == 0
+         && fstatat (parent, path, &named, AT_SYMLINK_NOFOLLOW) == 0
+         && locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+}
+
+/* @usr: what the program may have closed; whoever still uses it is to find it so */
+static int
+take_in (int usr, mode_t former, int parent, const char *name)
+{
+  int ref = pv_tree_open (usr, ".ref", O_RDWR | O_NONBLOCK, NULL);
+
+  if (ref >= 0 && lock_named (ref, parent, name))
+    return ref;
+  if ((former & 0700) != 0700)
+    fchmod (usr, former);
+  close (ref);
+  return -1;
+}
+
 /* Returns: the copy's lock file, locked, or -1: somebody else is there, and will remove it */
 static int
 take (int parent, const char *name)
 {
-  int copy = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  int usr = copy < 0 ? -1 : openat (copy, "usr", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  int ref = usr < 0 ? -1 : openat (usr, ".ref", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  struct stat locked, named;
-  char path[NAME_MAX + sizeof "/usr/.ref"];
+  int copy = pv_tree_open (parent, name, O_RDONLY | O_DIRECTORY, NULL);
+  mode_t former;
+  int usr, ref;
 
-  snprintf (path, sizeof path, "%s/usr/.ref", name);
-  if (ref >= 0 && faccessat (copy, "keep", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && lock_exclusively (ref)
-      && fstat (ref, &locked) == 0 && fstatat (parent, path, &named, AT_SYMLINK_NOFOLLOW) == 0
-      && locked.st_dev == named.st_dev && locked.st_ino == named.st_ino)
-    return ref;
-  return -1;
-}
-
-/* What is mounted there is somebody else's.  Before Linux 5.6 nothing tells. */
-static int
-open_own (int parent, const char *name)
-{
-  const uint64_t how[] = { O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, NO_MOUNTS };
-  int fd = (int) syscall (SYS_openat2, parent, name, how, sizeof how);
-
-  if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-    fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  return fd;
-}
-
-/* Also what has lost its permissions.  Returns: an fd, or -1 */
-static int
-open_folder (int parent, const char *name)
-{
-  int fd = open_own (parent, name);
-
-  if (fd < 0 && errno == EACCES && fchmodat (parent, name, 0700, AT_SYMLINK_NOFOLLOW) == 0)
-    fd = open_own (parent, name);
-  return fd;
-}
-
-static void empty (int folder, int top, int depth);
-
-static void
-delete_folder (int parent, const char *name, int top, int depth)
-{
-  static int n_moved;
-  char higher[32];
-  int fd;
-
-  if (unlinkat (parent, name, AT_REMOVEDIR) == 0)
-    return;
-  if (depth >= MAX_DEPTH)
-    {
-      snprintf (higher, sizeof higher, "%d", n_moved++);
-      renameat (parent, name, top, higher);
-      return;
-    }
-  fd = open_folder (parent, name);
-  if (fd < 0)
-    return;
-  if (!pv_subvolume_delete (parent, name, fd))
-    empty (fd, top, depth + 1);
-  close (fd);
-  unlinkat (parent, name, AT_REMOVEDIR);
-}
-
-static void
-empty (int folder, int top, int depth)
-{
-  DIR *entries = fdopendir (fcntl (folder, F_DUPFD_CLOEXEC, 3));
-  const struct dirent *entry;
-
-  if (entries == NULL)
-    return;
-  fchmod (folder, 0700);
-  while ((entry = readdir (entries)) != NULL)
-    {
-      if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0)
-        continue;
-      if (entry->d_type == DT_DIR || unlinkat (folder, entry->d_name, 0) < 0)
-        delete_folder (folder, entry->d_name, top, depth);
-    }
-  closedir (entries);
-}
-
-/* An overlay of a merged /usr into which nobody has written, without looking what there is: the
- * launcher waits. */
-static void
-delete_known (int top)
-{
-  static const char *const folders[] = { "upper", "usr" };
-
-  for (unsigned i = 0; i < sizeof folders / sizeof folders[0]; i++)
-    {
-      int fd = open_folder (top, folders[i]);
-
-      unlinkat (fd, ".ref", 0);
-      close (fd);
-      unlinkat (top, folders[i], AT_REMOVEDIR);
-    }
-  unlinkat (top, ".ref", 0);
-}
-
-static void
-delete_all (int parent, const char *name)
-{
-  int fd = open_folder (parent, name);
-
-  if (fd < 0 || pv_subvolume_delete (parent, name, fd))
-    return;
-  delete_known (fd);
-  /* Again for what was moved up; but what cannot be deleted stays, and is a cleaner's. */
-  for (int i = 0; i < 1000 && unlinkat (parent, name, AT_REMOVEDIR) < 0; i++)
-    empty (fd, fd, 0);
+  if (copy < 0 || faccessat (copy, "keep", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    return -1;
+  usr = pv_tree_open (copy, "usr", O_RDONLY | O_DIRECTORY, &former);
+  ref = usr < 0 ? -1 : take_in (usr, former, parent, name);
+  /* Where the lock file is gone a cleaner knows it by its mode. */
+  if (ref < 0)
+    fchmod (copy, 0700);
+  close (usr);
+  close (copy);
+  return ref;
 }
 
 /* A filesystem that cannot do it without replacing: all that this could replace is an empty folder. */
@@ -182,17 +106,39 @@ move (int parent, const char *name, const char *trash)
          || (errno == EINVAL && renameat (parent, name, parent, trash) == 0);
 }
 
+/* Under another name, if there is something of this one.
+ * @trash: (out): at least NAME_MAX + 1 bytes */
+static bool
+move_to_trash (int parent, const char *name, char *trash)
+{
+  for (int i = 0; i < MAX_NAMES; i++)
+    {
+      if (i == 0)
+        snprintf (trash, NAME_MAX + 1, "%s%s", TRASH, name + strlen ("tmp-"));
+      else
+        snprintf (trash, NAME_MAX + 1, "%s%d-%d", TRASH, (int) getpid (), i);
+      if (move (parent, name, trash))
+        return true;
+      if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR && errno != ENAMETOOLONG)
+        break;
+    }
+  return false;
+}
+
+/* Returns: whether it is for this process to go on: it is the one there, or there can be no other */
 static bool
 go_to_background (void)
 {
+  pid_t child = fork ();
   int null;
 
-  if (fork () != 0)
-    return false;
+  if (child != 0)
+    return child < 0;
   setsid ();
   null = open ("/dev/null", O_RDWR | O_CLOEXEC);
   for (int fd = 0; fd <= STDERR_FILENO && null >= 0; fd++)
     dup2 (null, fd);
+  close (null);
   return true;
 }
 
@@ -212,13 +158,10 @@ pv_removal_run (int parent, const char *name, bool detached)
 
   pv_fds_close_all_but (&parent, 1);
   ref = take (parent, name);
-  if (ref < 0)
-    return;
-  snprintf (trash, sizeof trash, "%s%s", TRASH, name + strlen ("tmp-"));
-  if (!move (parent, name, trash))
+  if (ref < 0 || !move_to_trash (parent, name, trash))
     return;
   /* Nobody looks for it under this name, and a lock that excludes is not inherited. */
   close (ref);
   if (!detached || go_to_background ())
-    delete_all (parent, trash);
+    pv_tree_delete (parent, trash);
 }

@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One fd is open for each level; what is deeper is moved up to where it is not. */
+/* One fd is open for each level; what is deeper, or deeper than there are fds, is moved up to where
+ * it is not. */
 #define MAX_DEPTH 24
 
 /* Somebody else who puts new things into what is deleted does not keep us for ever. */
@@ -172,6 +173,11 @@ remove_folder (Removal *self, int dir_fd, const char *name, int depth)
   if (unlinkat (dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
     return;
   fd = open_to_empty (dir_fd, name);
+  if (fd < 0 && errno == EMFILE && depth > 0)
+    {
+      move_up (self, dir_fd, name);
+      return;
+    }
   if (fd < 0 || !get_mount_id (fd, &mount_id))
     {
       if (errno != ENOENT)

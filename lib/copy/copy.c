@@ -25,6 +25,9 @@
 /* There are 62 to the power of 6 names. */
 #define MAX_NAMES 100
 
+/* A cleaner that sees it in use holds it for a moment, and leaves it to this process. */
+#define PATIENCE_MS 20
+
 static gboolean
 set_error (GError **error, const PvCopy *self, const char *what, const char *name)
 {
@@ -271,6 +274,30 @@ pv_copy_strategy_is_overlay (PvCopyStrategy strategy)
   return strategy == PV_COPY_OVERLAY || strategy == PV_COPY_OVERLAY_BWRAP;
 }
 
+/* Whoever cannot go on for want of fds is to leave nothing. */
+static gboolean
+set_fds_aside (PvCopy *self, const PvCopyParent *parent, GError **error)
+{
+  int *const fds[] = { &self->parent_fd, &self->spare_fds[0], &self->spare_fds[1] };
+  int result = 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (fds); i++)
+    {
+      *fds[i] = result < 0 ? -1 : fcntl (parent->fd, F_DUPFD_CLOEXEC, 3);
+      result = *fds[i];
+    }
+  return result >= 0
+         || pv_error_set_errno (error, errno, "Cannot create a mutable copy in \"%s\"",
+                                parent->path);
+}
+
+static void
+clear_spare_fds (PvCopy *self)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (self->spare_fds); i++)
+    pv_fd_clear (&self->spare_fds[i]);
+}
+
 /**
  * pv_copy_new:
  * @parent: where the copy is made
@@ -287,10 +314,10 @@ pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, const PvCopyR
   g_autoptr (PvCopy) self = g_new0 (PvCopy, 1);
 
   self->fd = -1;
-  self->parent_fd = fcntl (parent->fd, F_DUPFD_CLOEXEC, 3);
   self->strategy = request->strategy;
   self->unreadable = pv_unreadable_new ();
-  if (!make_folder (self, parent, error) || !fill (self, parent, runtime, request, error))
+  if (!set_fds_aside (self, parent, error) || !make_folder (self, parent, error)
+      || !fill (self, parent, runtime, request, error))
     return NULL;
   if (request->keep && mknodat (self->fd, PV_COPY_KEEP, S_IFREG | 0644, 0) < 0)
     {
@@ -300,15 +327,51 @@ pv_copy_new (const PvCopyParent *parent, const PvRuntime *runtime, const PvCopyR
   return g_steal_pointer (&self);
 }
 
+static gboolean
+is_named (const PvCopy *self, const char *name)
+{
+  struct stat st, named;
+
+  return fstat (self->fd, &st) == 0
+         && fstatat (self->parent_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0
+         && st.st_dev == named.st_dev && st.st_ino == named.st_ino;
+}
+
+/* A copy that has no lock yet is protected by that of the parent.
+ * Returns: whether nobody else has it: whoever has will remove it */
+static gboolean
+move_to_trash (PvCopy *self, const char *name, char **ret_trash)
+{
+  const PvLockWait wait = { .timeout_ms = PATIENCE_MS };
+  g_autoptr (PvLock) lock = NULL;
+  g_autoptr (GError) local_error = NULL;
+
+  if (self->ref_path != NULL)
+    {
+      pv_lock_release (g_steal_pointer (&self->lock));
+      lock = pv_lock_acquire_at (self->fd, "usr/" PV_COPY_LOCK, PV_LOCK_EXCLUSIVE,
+                                 PV_LOCK_FLAGS_NONE, &wait, &local_error);
+      if (lock == NULL || !is_named (self, name))
+        {
+          pv_debug ("Leaving \"%s\": %s", self->path,
+                    lock == NULL ? local_error->message : "somebody has replaced it");
+          return FALSE;
+        }
+    }
+  return pv_trash_move (self->parent_fd, name, ret_trash) == 0;
+}
+
 static void
-remove_copy (const PvCopy *self)
+remove_copy (PvCopy *self)
 {
   g_autoptr (GError) local_error = NULL;
   g_autofree char *name = g_path_get_basename (self->path);
   g_autofree char *trash = NULL;
 
-  if (pv_trash_move (self->parent_fd, name, &trash) != 0)
+  clear_spare_fds (self);
+  if (!move_to_trash (self, name, &trash))
     return;
+  pv_fd_clear (&self->fd);
   if (!pv_tree_remove_at (self->parent_fd, trash, &local_error))
     pv_debug ("%s", local_error->message);
 }
@@ -330,6 +393,7 @@ pv_copy_free (PvCopy *copy)
   pv_lock_release (copy->lock);
   pv_fd_clear (&copy->fd);
   pv_fd_clear (&copy->parent_fd);
+  clear_spare_fds (copy);
   g_free (copy->ref_path);
   g_free (copy->path);
   g_free (copy);

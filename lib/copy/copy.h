@@ -47,6 +47,7 @@ typedef struct
  * @path: (type filename): where it is, absolute
  * @fd: its folder
  * @parent_fd: the one in which it is
+ * @spare_fds: for its removal, when there may be no others
  * @strategy: how it was made
  * @unreadable: what of the runtime it lacks
  * @lock: (nullable): on its `usr/.ref`, shared; can be taken from here
@@ -57,6 +58,7 @@ typedef struct
   char *path;
   int fd;
   int parent_fd;
+  int spare_fds[2];
   PvCopyStrategy strategy;
   PvUnreadable *unreadable;
   PvLock *lock;

@@ -27,6 +27,8 @@
 #include "copy/base-staging.h"
 #include "copy/base.h"
 #include "copy/disk.h"
+#include "copy/gc-entry.h"
+#include "copy/open-copy.h"
 #include "copy/parent.h"
 #include "copy/shape.h"
 #include "copy/trash.h"
@@ -70,19 +72,6 @@ typedef struct
   GPtrArray *found;
 } Run;
 
-static void
-free_entry (gpointer data)
-{
-  PvGcEntry *entry = data;
-
-  g_free (entry->path);
-  g_free (entry->reason);
-  g_free (entry->trash);
-  if (entry->pids != NULL)
-    g_array_unref (entry->pids);
-  g_free (entry);
-}
-
 static PvGcEntry *
 add_entry (const Run *run, const char *name)
 {
@@ -94,30 +83,12 @@ add_entry (const Run *run, const char *name)
   return entry;
 }
 
-/* @reason: (nullable).  Returns: %FALSE */
-static gboolean
-leave (PvGcEntry *entry, PvGcOutcome outcome, const char *reason)
-{
-  entry->outcome = outcome;
-  g_free (entry->reason);
-  entry->reason = g_strdup (reason);
-  return FALSE;
-}
-
 static gboolean
 leave_in_use (PvGcEntry *entry, const Run *run, const struct stat *lock)
 {
   entry->lock_device = run->place->device;
   entry->lock_inode = lock->st_ino;
-  return leave (entry, PV_GC_IN_USE, NULL);
-}
-
-static gboolean
-leave_for_errno (PvGcEntry *entry, int saved_errno)
-{
-  gboolean closed = saved_errno == EACCES || saved_errno == EPERM;
-
-  return leave (entry, closed ? PV_GC_CLOSED : PV_GC_FAILED, g_strerror (saved_errno));
+  return pv_gc_entry_leave (entry, PV_GC_IN_USE, NULL);
 }
 
 /* Returns: whether nobody has it mounted */
@@ -131,7 +102,7 @@ check_mounts (PvGcEntry *entry, const Run *run, const PvMounted *mounted, const 
     return TRUE;
   entry->pids = g_array_new (FALSE, FALSE, sizeof (pid_t));
   g_array_append_vals (entry->pids, pids->data, pids->len);
-  return leave (entry, PV_GC_MOUNTED, NULL);
+  return pv_gc_entry_leave (entry, PV_GC_MOUNTED, NULL);
 }
 
 /* Returns: whether it is a folder of this user's; otherwise it is left, or gone already */
@@ -144,12 +115,12 @@ check_owner (Run *run, const char *name)
     {
       int saved_errno = errno;
 
-      return saved_errno != ENOENT && leave_for_errno (add_entry (run, name), saved_errno);
+      return saved_errno != ENOENT && pv_gc_entry_leave_for_errno (add_entry (run, name), saved_errno);
     }
   if (!S_ISDIR (st.st_mode))
-    return leave (add_entry (run, name), PV_GC_NOT_OURS, "not a folder");
+    return pv_gc_entry_leave (add_entry (run, name), PV_GC_NOT_OURS, "not a folder");
   if (st.st_uid != geteuid ())
-    return leave (add_entry (run, name), PV_GC_NOT_OURS, "it belongs to another user");
+    return pv_gc_entry_leave (add_entry (run, name), PV_GC_NOT_OURS, "it belongs to another user");
   return TRUE;
 }
 
@@ -159,11 +130,11 @@ static gboolean
 check_is_ours (PvGcEntry *entry, const Run *run, int fd, const char *name)
 {
   if (!pv_base_is_name (name) && !pv_shape_is_copy (fd, name))
-    return leave (entry, PV_GC_NOT_OURS, "it has no lock file, and other things than a copy");
+    return pv_gc_entry_leave (entry, PV_GC_NOT_OURS, "it has no lock file, and other things than a copy");
   if (run->is_known || faccessat (fd, PV_COPY_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0
       || faccessat (fd, "usr/" PV_COPY_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
     return TRUE;
-  return leave (entry, PV_GC_NOT_OURS, "neither this nor its parent has a lock file");
+  return pv_gc_entry_leave (entry, PV_GC_NOT_OURS, "neither this nor its parent has a lock file");
 }
 
 /* A lock file that is none, or a link that leads out of the copy or nowhere, is nobody's lock.
@@ -178,7 +149,7 @@ take_lock (PvGcEntry *entry, const Run *run, int copy_fd, const char *name, PvLo
 
   *ret_lock = NULL;
   if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != EXDEV && errno != ELOOP)
-    return leave_for_errno (entry, errno);
+    return pv_gc_entry_leave_for_errno (entry, errno);
   if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
     return TRUE;
 
@@ -192,7 +163,7 @@ take_lock (PvGcEntry *entry, const Run *run, int copy_fd, const char *name, PvLo
   /* Somebody else deletes it just now. */
   if (g_error_matches (error, PV_ERROR, PV_ERROR_NOT_FOUND))
     return TRUE;
-  return leave (entry, PV_GC_FAILED, error->message);
+  return pv_gc_entry_leave (entry, PV_GC_FAILED, error->message);
 }
 
 static gboolean
@@ -213,7 +184,7 @@ check_is_named (PvGcEntry *entry, Run *run, int copy_fd, const char *name)
   if (fd >= 0 && is_same (fd, copy_fd))
     return TRUE;
   if (fd >= 0 || errno != ENOENT)
-    return leave (entry, PV_GC_IN_USE, "somebody has replaced it");
+    return pv_gc_entry_leave (entry, PV_GC_IN_USE, "somebody has replaced it");
   g_ptr_array_remove (run->found, entry);
   return FALSE;
 }
@@ -224,7 +195,7 @@ move_to_trash (PvGcEntry *entry, const Run *run, const char *name)
   int saved_errno = pv_trash_move (run->fd, name, &entry->trash);
 
   if (saved_errno != 0 && saved_errno != ENOENT)
-    leave (entry, PV_GC_FAILED, g_strerror (saved_errno));
+    pv_gc_entry_leave (entry, PV_GC_FAILED, g_strerror (saved_errno));
 }
 
 /* A mounted overlay does not say what is below it: while nobody holds the locks of one, any may be. */
@@ -239,10 +210,10 @@ check_is_outdated (PvGcEntry *entry, const Run *run, const char *name)
   if (manifest != NULL)
     {
       reason = g_strdup_printf ("its manifest \"%s\" is still there", manifest);
-      return leave (entry, PV_GC_CURRENT, reason);
+      return pv_gc_entry_leave (entry, PV_GC_CURRENT, reason);
     }
   return !run->has_mounted
-         || leave (entry, PV_GC_IN_USE, "a copy that may depend on it is mounted");
+         || pv_gc_entry_leave (entry, PV_GC_IN_USE, "a copy that may depend on it is mounted");
 }
 
 /* @parent_lock: (nullable): a proof that nobody is setting it up; %NULL: there is no lock file */
@@ -251,36 +222,37 @@ clean_copy (Run *run, const PvLock *parent_lock G_GNUC_UNUSED, const char *name)
 {
   g_autoptr (PvLock) lock = NULL;
   g_autoptr (PvLock) further = NULL;
-  pv_autofd fd = -1;
+  g_auto (PvOpenCopy) copy = { .fd = -1 };
   PvGcEntry *entry;
   struct stat st;
 
   if (!check_owner (run, name))
     return;
   entry = add_entry (run, name);
-  fd = openat (run->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0)
+  copy = pv_open_copy (run->fd, name, !run->dry_run);
+  if (copy.fd < 0)
     {
       int saved_errno = errno;
 
       if (saved_errno == ENOENT)
         g_ptr_array_remove (run->found, entry);
       else
-        leave_for_errno (entry, saved_errno);
+        pv_gc_entry_leave_for_errno (entry, saved_errno);
       return;
     }
-  if (faccessat (fd, PV_COPY_KEEP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+  if (faccessat (copy.fd, PV_COPY_KEEP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
     {
-      leave (entry, PV_GC_KEPT, NULL);
+      pv_gc_entry_leave (entry, PV_GC_KEPT, NULL);
       return;
     }
-  if (!check_is_ours (entry, run, fd, name) || !take_lock (entry, run, fd, "usr/" PV_COPY_LOCK, &lock))
+  if (!check_is_ours (entry, run, copy.fd, name)
+      || !take_lock (entry, run, copy.fd, "usr/" PV_COPY_LOCK, &lock))
     return;
   /* Usually a link to that; but some clean-up may have created a file of its own there. */
-  if (fstatat (fd, PV_COPY_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG (st.st_mode)
-      && st.st_nlink == 1 && !take_lock (entry, run, fd, PV_COPY_LOCK, &further))
+  if (fstatat (copy.fd, PV_COPY_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG (st.st_mode)
+      && st.st_nlink == 1 && !take_lock (entry, run, copy.fd, PV_COPY_LOCK, &further))
     return;
-  if (!check_is_named (entry, run, fd, name))
+  if (!check_is_named (entry, run, copy.fd, name))
     return;
   if (!check_mounts (entry, run, run->mounted, name))
     run->has_mounted = TRUE;
@@ -380,7 +352,7 @@ look_at (Run *run, const GPtrArray *entries)
       has_any |= is_copy (entry) || is_base (entry);
       if (!is_copy (entry) && !is_base (entry) && !is_trash (entry)
           && strcmp (entry->name, PV_COPY_LOCK) != 0)
-        leave (add_entry (run, entry->name), PV_GC_NOT_OURS, "no copy has such a name");
+        pv_gc_entry_leave (add_entry (run, entry->name), PV_GC_NOT_OURS, "no copy has such a name");
       if (pv_base_is_name (entry->name)
           && (manifest = pv_base_get_current (run->fd, entry->name)) != NULL)
         g_hash_table_insert (run->current, g_strdup (entry->name), manifest);
@@ -440,10 +412,10 @@ check_is_trash (PvGcEntry *entry, const Run *run, const char *name)
   if (entry->trash != NULL)
     return TRUE;
   if (!run->is_known)
-    return leave (entry, PV_GC_NOT_OURS, "its parent has no lock file");
+    return pv_gc_entry_leave (entry, PV_GC_NOT_OURS, "its parent has no lock file");
   fd = openat (run->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   return fd < 0 || pv_shape_is_trash (fd, name)
-         || leave (entry, PV_GC_NOT_OURS, "it has other things than a copy");
+         || pv_gc_entry_leave (entry, PV_GC_NOT_OURS, "it has other things than a copy");
 }
 
 static void
@@ -457,7 +429,7 @@ delete_trash (Run *run, const PvMounted *mounted, const char *name)
   entry = find_entry (run, name);
   if (check_is_trash (entry, run, name) && check_mounts (entry, run, mounted, name) && !run->dry_run
       && !pv_tree_remove_at (run->fd, name, &error))
-    leave (entry, PV_GC_FAILED, error->message);
+    pv_gc_entry_leave (entry, PV_GC_FAILED, error->message);
 }
 
 /* Whoever it was that put it there. */
@@ -496,7 +468,7 @@ empty_trash (Run *run, GError **error)
 GPtrArray *
 pv_gc_clean (const char *parent, const PvMounted *mounted, gboolean dry_run, GError **error)
 {
-  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (free_entry);
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (pv_gc_entry_free);
   g_autoptr (GHashTable) current
     = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   pv_autofd fd = pv_copy_parent_open (parent, error);
@@ -515,13 +487,4 @@ pv_gc_clean (const char *parent, const PvMounted *mounted, gboolean dry_run, GEr
   if (!clean_copies (&run, parent, error) || !empty_trash (&run, error))
     return NULL;
   return g_steal_pointer (&found);
-}
-
-const char *
-pv_gc_outcome_to_string (PvGcOutcome outcome)
-{
-  static const char *const names[]
-    = { "removed", "in-use", "mounted", "keep", "current", "not-ours", "closed", "failed" };
-
-  return names[outcome];
 }

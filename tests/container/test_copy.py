@@ -175,6 +175,29 @@ class StrategyTest(copy_case.CopyCase):
         self.assertFalse(self.parent.exists())
 
 
+class RemovalTest(copy_case.CopyCase):
+    """Whatever the program has made of its copy."""
+
+    def run_shell(self, script, strategy, command=(), **others):
+        minimal = self.get_runtime("minimal")
+        words = [f"--runtime={minimal}", self.option, f"--copy-strategy={strategy}",
+                 "--writable-copy", "--", "sh", "-c", script]
+        return self.finish(self.start(*words, command=[*command, harness.PV_LAUNCH], **others))
+
+    def test_deep(self):
+        """Deeper than fds reach, and than a path can be."""
+        for depth in (60, 2000):
+            # Nobody may change a folder that is moved up, but its owner.
+            script = ("cd /usr; i=0; while [ $i -lt %d ]; do"
+                      " mkdir d && touch f && cd d && i=$((i+1)) || exit; done;"
+                      " chmod 0 /usr/d/d/d/d/d/d" % depth)
+            for strategy in ("overlay", "copy"):
+                with self.subTest(strategy, depth=depth):
+                    self.assert_works(self.run_shell(script, strategy))
+                    self.wait_for_background()
+                    self.assertEqual(self.list_parent(), [".ref"])
+
+
 class FailureTest(copy_case.CopyCase):
     def test_nothing_is_left(self):
         for words, status in ((["missing"], 127), (["/usr/marker"], 126)):

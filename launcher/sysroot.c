@@ -125,7 +125,7 @@ report_unreadable (const PvCopy *copy, const PvRuntime *runtime)
   const PvUnreadable *unreadable = copy->unreadable;
 
   if (unreadable->count > 0)
-    pv_info ("The copy lacks what cannot be read of \"%s\": %u files and folders, as \"%s\"",
+    pv_info ("The copy lacks what cannot be read of \"%s\": %u files and folders, first \"%s\"",
              runtime->path, unreadable->count, unreadable->first);
 }
 

@@ -93,8 +93,12 @@ static gboolean
 copy_files (const PvCopy *self, const PvRuntime *runtime, GError **error)
 {
   static const char *const excluded[] = { PV_COPY_LOCK, NULL };
-  static const char *const excluded_of_root[]
-      = { PV_COPY_LOCK, "usr/" PV_COPY_LOCK, PV_COPY_KEEP, NULL };
+  static const char *const excluded_of_root[] = {
+    PV_COPY_LOCK,
+    "usr/" PV_COPY_LOCK,
+    PV_COPY_KEEP,
+    NULL,
+  };
   static const PvTreeCopyKind kinds[] = {
     [PV_COPY_REFLINK] = PV_TREE_COPY_REFLINK,
     [PV_COPY_HARDLINK] = PV_TREE_COPY_HARDLINK,
@@ -106,8 +110,9 @@ copy_files (const PvCopy *self, const PvRuntime *runtime, GError **error)
     return pv_tree_copy (runtime->fd, self->fd, kinds[self->strategy], excluded_of_root,
                          self->unreadable, error);
   usr = pv_tree_make_at (self->fd, "usr", 0755, error);
-  return usr >= 0 && pv_tree_copy (runtime->fd, usr, kinds[self->strategy], excluded, self->unreadable,
-                                  error);
+  if (usr < 0)
+    return FALSE;
+  return pv_tree_copy (runtime->fd, usr, kinds[self->strategy], excluded, self->unreadable, error);
 }
 
 /* The folder of a copy of a complete root is still the launcher's own, and nobody else looks in. */

@@ -73,6 +73,7 @@ gboolean
 pv_unreadable_set_attributes (const PvFolderFds *fds, const char *name, GError **error)
 {
   struct stat st;
+  struct timespec times[2];
 
   if (fstatat (fds->source, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
     return pv_file_error_set (error, errno, "look at", fds->source, name);
@@ -80,8 +81,8 @@ pv_unreadable_set_attributes (const PvFolderFds *fds, const char *name, GError *
     return pv_file_error_set_changed (error, fds->source, name);
   if (fchmodat (fds->dest, name, st.st_mode & 07777, 0) < 0)
     return pv_file_error_set (error, errno, "set the mode of", fds->dest, name);
-  return utimensat (fds->dest, name, (const struct timespec[]){ st.st_atim, st.st_mtim },
-                    AT_SYMLINK_NOFOLLOW)
-             == 0
+  times[0] = st.st_atim;
+  times[1] = st.st_mtim;
+  return utimensat (fds->dest, name, times, AT_SYMLINK_NOFOLLOW) == 0
          || pv_file_error_set (error, errno, "set the time of", fds->dest, name);
 }

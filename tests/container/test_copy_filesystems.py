@@ -142,6 +142,16 @@ class BtrfsTest(FilesystemCase):
             run("chown", "-hR", f"{harness.ORDINARY_UID}:{harness.ORDINARY_UID}", folder)
         self.environment["XDG_STATE_HOME"] = str(self.folder / "home")
 
+    def test_keep(self):
+        """Of a complete root: a snapshot has it at first, but it keeps no copy."""
+        self.make_subvolumes()
+        (self.get_files("root") / "keep/deep").mkdir(parents=True)
+        with self.open_copy("root", "reflink") as (_, copy):
+            self.assert_snapshot("root", copy)
+            self.assertFalse((copy / "keep").exists())
+        self.wait_until_removed()
+        self.assertTrue((self.get_files("root") / "keep/deep").exists())
+
     def test_ordinary_user(self):
         """Who may make a snapshot of his own, and deletes it like a folder."""
         self.make_subvolumes()

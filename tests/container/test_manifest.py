@@ -376,6 +376,34 @@ class OthersTest(manifest_case.ManifestCase):
         self.assertEqual(self.list_parent(), [".ref"])
 
 
+class MountedTest(manifest_case.ManifestCase):
+    def test_copy_in_the_trash(self):
+        """While somebody has it mounted, what it was made from stays, though nobody has a lock."""
+        self.make_depot()
+        process = self.start_waiting("--runtime=scout", self.option, "--copy-strategy=overlay",
+                                     probe=("background", "nothing", "100000", "5"))
+        supervisors = harness.find_supervisors(process.pid)
+        inside = harness.list_descendants(supervisors[1])
+        harness.wait_until(lambda: any(os.getsid(pid) == pid for pid in inside))
+        [child] = [pid for pid in inside if os.getsid(pid) == pid]
+        for pid in (supervisors[1], *(set(inside) - {child})):
+            harness.kill(pid)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        copy, = self.parent.glob("tmp-*")
+        base, = self.parent.glob("base-*")
+        for path in self.depot.glob("usr-mtree*"):
+            path.unlink()
+        copy.rename(self.parent / ".trash-XXXXXX")
+        self.gc()
+        self.assertTrue(base.exists())
+        self.assertTrue(os.path.exists(f"/proc/{child}/root/usr/marker"))
+        harness.kill(child)
+        harness.wait_until(lambda: not harness.list_descendants(os.getpid()))
+        self.gc()
+        self.assertEqual(self.list_parent(), [".ref"])
+
+
 class ProgressTest(manifest_case.ManifestCase):
     def test_terminal(self):
         self.make_depot()

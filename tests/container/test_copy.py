@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Programs that run from a mutable copy of a runtime."""
 
+import fcntl
 import os
+import pathlib
 import stat
 
 import copy_case
 import harness
+import strace
 
 MODES = ((), ("--unshare-pid",))
 
@@ -178,6 +181,15 @@ class StrategyTest(copy_case.CopyCase):
 class RemovalTest(copy_case.CopyCase):
     """Whatever the program has made of its copy."""
 
+    def assert_removed(self):
+        self.wait_for_background()
+        self.assertEqual(self.list_parent(), [".ref"])
+
+    def give_to_ordinary_user(self):
+        if harness.is_root():
+            for path in [self.folder, *self.folder.rglob("*")]:
+                os.chown(path, harness.ORDINARY_UID, harness.ORDINARY_UID, follow_symlinks=False)
+
     def run_shell(self, script, strategy, command=(), **others):
         minimal = self.get_runtime("minimal")
         words = [f"--runtime={minimal}", self.option, f"--copy-strategy={strategy}",
@@ -187,15 +199,114 @@ class RemovalTest(copy_case.CopyCase):
     def test_deep(self):
         """Deeper than fds reach, and than a path can be."""
         for depth in (60, 2000):
-            # Nobody may change a folder that is moved up, but its owner.
-            script = ("cd /usr; i=0; while [ $i -lt %d ]; do"
-                      " mkdir d && touch f && cd d && i=$((i+1)) || exit; done;"
-                      " chmod 0 /usr/d/d/d/d/d/d" % depth)
+            # Nobody may move a folder that he cannot write to.
+            script = ("cd /usr; i=0; while [ $i -lt %d ]; do mkdir -p d/d/d/d/d && : >d/f"
+                      " && cd d/d/d/d/d && i=$((i+5)) || exit; done; cd /usr;"
+                      " chmod 0 d/d/d/d/d/d; cd d/d/d/d/d; chmod 0500 .") % depth
             for strategy in ("overlay", "copy"):
                 with self.subTest(strategy, depth=depth):
                     self.assert_works(self.run_shell(script, strategy))
+                    self.assert_removed()
+
+    def test_closed(self):
+        """To its owner, too; for root and in a user namespace this is nothing special."""
+        self.give_to_ordinary_user()
+        for script in ("chmod 0 /usr", "chmod 0 /usr/.ref", "chmod 0 /usr/.ref /usr",
+                       "chmod 0400 /usr"):
+            for strategy in ("overlay", "copy"):
+                with self.subTest(script, strategy=strategy):
+                    self.assert_works(self.run_shell(script, strategy, harness.as_ordinary_user([])))
+                    self.assert_removed()
+
+    def test_closed_at_the_top(self):
+        """By somebody outside."""
+        self.give_to_ordinary_user()
+        for mode in (0, 0o400, 0o100):
+            process = self.start_waiting("--runtime=scout", self.option, command=[
+                *harness.as_ordinary_user([]), harness.PV_LAUNCH])
+            self.get_copy().chmod(mode)
+            self.assert_works(self.finish(process))
+            self.assert_removed()
+
+    def test_in_use_stays_closed(self):
+        """Who cannot have the lock gives the permissions back."""
+        process = self.start_waiting("--runtime=scout", self.option)
+        copy = self.get_copy()
+        fd = os.open(copy / "usr/.ref", os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, harness.pack_lock(fcntl.F_RDLCK))
+        (copy / "usr").chmod(0o111)
+        self.assert_works(self.finish(process))
+        self.assertEqual(stat.S_IMODE((copy / "usr").stat().st_mode), 0o111)
+        self.assertIn("left ", self.gc())
+        self.assertEqual(stat.S_IMODE((copy / "usr").stat().st_mode), 0o111)
+        os.close(fd)
+        self.assert_clean()
+
+    def test_few_fds(self):
+        """However far a launch comes."""
+        worked = 0
+        for strategy in ("overlay", "copy"):
+            for count in range(8, 48):
+                limit = ["sh", "-c", f'ulimit -n {count}; exec "$@"', "sh"]
+                result = self.run_shell("mkdir -p /usr/a/b/c/d/e/f", strategy, limit)
+                worked += result.status == 0
+                if self.parent.exists():
                     self.wait_for_background()
-                    self.assertEqual(self.list_parent(), [".ref"])
+                    self.assertIn(self.list_parent(), ([], [".ref"]), f"{strategy} {count} fds")
+        self.assertGreater(worked, 0)
+
+    def test_name_of_the_trash(self):
+        """Something may have it already."""
+        for make in (lambda path: (path / "x").mkdir(parents=True), pathlib.Path.touch,
+                     lambda path: path.symlink_to("nowhere")):
+            process = self.start_waiting("--runtime=scout", self.option)
+            trash = self.parent / self.get_copy().name.replace("tmp-", ".trash-")
+            make(trash)
+            self.assert_works(self.finish(process))
+            self.assertEqual(self.list_parent(), [".ref", trash.name])
+            trash.rename(self.work / f"another-{trash.name}")
+
+
+class InjectedTest(copy_case.CopyCase):
+    """The supervisor, when something happens to its system calls."""
+
+    def setUp(self):
+        super().setUp()
+        if not strace.works():
+            self.skipTest(strace.SKIP)
+        self.log = self.folder / "strace"
+
+    def test_no_process(self):
+        """Who cannot go to the background deletes it first."""
+        process = self.start_waiting("--runtime=scout", self.option, "--copy-strategy=copy")
+        pid = harness.find_supervisors(process.pid)[0]
+        command = strace.inject(self.log, "clone,fork,vfork", "error=EAGAIN", children=False)
+        tracer = self.start(f"--attach={pid}", command=command)
+        harness.wait_until(lambda: "TracerPid:\t0\n" not in
+                           pathlib.Path(f"/proc/{pid}/status").read_text())
+        self.assert_works(self.finish(process))
+        self.finish(tracer)
+        self.assertIn("(INJECTED)", self.log.read_text())
+        self.assertEqual(self.list_parent(), [".ref"])
+
+    def test_replaced_lock_file(self):
+        """Between its open and its lock: whoever replaced it may hold the new one."""
+        command = strace.inject(self.log, "nanosleep,clock_nanosleep", "delay_exit=500000", when="1")
+        process = self.start_waiting("--runtime=scout", self.option,
+                                     command=[*command, harness.PV_LAUNCH])
+        copy = self.get_copy()
+        ref = copy / "usr/.ref"
+        fd = os.open(ref, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, harness.pack_lock(fcntl.F_RDLCK))
+        process.stdin.close()
+        # Not granted, and not yet tried again.
+        harness.wait_until(lambda: "sleep(" in self.log.read_text())
+        (copy / "new").touch()
+        (copy / "new").rename(ref)
+        os.close(fd)
+        self.assert_works(self.finish(process))
+        self.assertEqual(self.get_copy(), copy)
+        self.assert_clean()
 
 
 class FailureTest(copy_case.CopyCase):

@@ -262,20 +262,50 @@ class LeftTest(GcCase):
         self.assertEqual(self.gc().text, "")
 
     def test_others(self):
-        """As an ordinary user: what belongs to somebody else, and what was closed but is one's own."""
-        make_copy(self.parent, "tmp-closed")
+        """As an ordinary user: what belongs to somebody else."""
         make_copy(self.parent, "tmp-mine")
         self.give_to_ordinary_user()
-        (self.parent / "tmp-closed").chmod(0)
         if harness.is_root():
             make_copy(self.parent, "tmp-foreign")
+            (self.parent / "tmp-foreign").chmod(0)
         text = self.gc(self.option(), prefix=harness.as_ordinary_user([])).text
-        for name in ("tmp-closed", "tmp-mine"):
-            self.assertIn(f"removed       {self.parent / name}\n", text)
-            self.assertFalse((self.parent / name).exists())
+        self.assertIn("removed       ", text)
+        self.assertFalse((self.parent / "tmp-mine").exists())
         if harness.is_root():
             self.assertIn("tmp-foreign: not ours: it belongs to another user\n", text)
-            self.assertTrue((self.parent / "tmp-foreign").exists())
+            self.assertEqual((self.parent / "tmp-foreign").stat().st_mode & 0o777, 0)
+
+    def test_closed(self):
+        """What a program has taken all permissions from is still its owner's."""
+        names = [f"tmp-{name}" for name in ("usr", "ref", "both", "top", "read", "all")]
+        copies = {name: make_copy(self.parent, name) for name in names}
+        keep = make_copy(self.parent, "tmp-keep")
+        (keep / "keep").touch()
+        (self.work / "foreign").mkdir(mode=0o100)
+        linked = make_copy(self.parent, "tmp-linked")
+        harness.remove_tree(linked / "usr")
+        (linked / "usr").symlink_to("../../foreign")
+        self.give_to_ordinary_user()
+        (copies["tmp-usr"] / "usr").chmod(0)
+        copies["tmp-top"].chmod(0)
+        prefix = harness.as_ordinary_user([])
+        watched = (copies["tmp-top"], copies["tmp-usr"] / "usr")
+        before = [path.stat() for path in watched]
+        self.gc(self.option(), "--dry-run", prefix=prefix)
+        self.assertEqual([path.stat() for path in watched], before)
+
+        for name in ("ref", "both", "all"):
+            (copies[f"tmp-{name}"] / "usr/.ref").chmod(0)
+        for name in ("both", "all"):
+            (copies[f"tmp-{name}"] / "usr").chmod(0)
+        copies["tmp-all"].chmod(0)
+        copies["tmp-read"].chmod(0o400)
+        keep.chmod(0o400)
+        text = self.gc(self.option(), prefix=prefix).text
+        self.assertEqual(text.count("removed  "), 7, text)
+        self.assertIn("tmp-keep: it has a file \"keep\"\n", text)
+        self.assertEqual(sorted(os.listdir(self.parent)), [".ref", "tmp-keep"])
+        self.assertEqual((self.work / "foreign").stat().st_mode & 0o777, 0o100)
 
     def test_failure(self):
         """One line that says what cannot be done, and the status."""

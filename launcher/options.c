@@ -147,6 +147,31 @@ parse_pass_fds (PvOptions *self, const PvOptionValue *values, GError **error)
   return TRUE;
 }
 
+/* What is said of a copy would be ignored without one. */
+static gboolean
+check_no_copy (const PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  const struct
+  {
+    PvOptionId id;
+    gboolean said;
+  } rows[] = {
+    { PV_OPTION_COPY_STRATEGY, pv_option_value_get (values, PV_OPTION_COPY_STRATEGY) != NULL },
+    { PV_OPTION_WRITABLE_COPY, self->writable_copy },
+    { PV_OPTION_KEEP_COPY, self->keep_copy },
+    { PV_OPTION_VERIFY, self->verify },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      if (rows[i].said)
+        return pv_option_set_invalid (error, values, rows[i].id,
+                                      pv_option_value_get (values, rows[i].id),
+                                      "there is no --runtime-mutable-parent");
+    }
+  return TRUE;
+}
+
 /* Two ways to say the same: ours, and pressure-vessel's. */
 static gboolean
 parse_copy (PvOptions *self, const PvOptionValue *values, GError **error)
@@ -175,9 +200,8 @@ parse_copy (PvOptions *self, const PvOptionValue *values, GError **error)
         return pv_option_set_invalid (error, values, PV_OPTION_COPY_RUNTIME, "1",
                                       "there is no --variable-dir");
     }
-  if (parent == NULL && self->verify)
-    return pv_option_set_invalid (error, values, PV_OPTION_VERIFY, "1",
-                                  "there is no --runtime-mutable-parent");
+  if (parent == NULL && !check_no_copy (self, values, error))
+    return FALSE;
   self->mutable_parent = g_strdup (parent);
   self->copy_strategy = kinds[strategy];
   if (self->writable_copy && self->copy_strategy == PV_COPY_HARDLINK)

@@ -3,6 +3,7 @@
 #include "options.h"
 
 #include "base/error.h"
+#include "copy-options.h"
 #include "option-values.h"
 #include "plan/print.h"
 
@@ -144,45 +145,6 @@ parse_pass_fds (PvOptions *self, const PvOptionValue *values, GError **error)
       if (fd > 2)
         g_array_append_val (self->pass_fds, fd);
     }
-  return TRUE;
-}
-
-/* Two ways to say the same: ours, and pressure-vessel's. */
-static gboolean
-parse_copy (PvOptions *self, const PvOptionValue *values, GError **error)
-{
-  static const char *const strategies[] = {
-    "auto", "overlay", "reflink", "hardlink", "copy", NULL
-  };
-  static const PvCopyStrategy kinds[] = {
-    PV_COPY_AUTO, PV_COPY_OVERLAY, PV_COPY_REFLINK, PV_COPY_HARDLINK, PV_COPY_FULL,
-  };
-  const char *parent = pv_option_value_get (values, PV_OPTION_MUTABLE_PARENT);
-  gboolean copy;
-  guint strategy;
-
-  if (!pv_option_get_boolean (values, PV_OPTION_COPY_RUNTIME, FALSE, &copy, error)
-      || !pv_option_get_boolean (values, PV_OPTION_WRITABLE_COPY, FALSE, &self->writable_copy,
-                                 error)
-      || !pv_option_get_boolean (values, PV_OPTION_KEEP_COPY, FALSE, &self->keep_copy, error)
-      || !pv_option_get_boolean (values, PV_OPTION_VERIFY, FALSE, &self->verify, error)
-      || !pv_option_get_choice (values, PV_OPTION_COPY_STRATEGY, strategies, &strategy, error))
-    return FALSE;
-  if (parent == NULL && copy)
-    {
-      parent = pv_option_value_get (values, PV_OPTION_VARIABLE_DIR);
-      if (parent == NULL)
-        return pv_option_set_invalid (error, values, PV_OPTION_COPY_RUNTIME, "1",
-                                      "there is no --variable-dir");
-    }
-  if (parent == NULL && self->verify)
-    return pv_option_set_invalid (error, values, PV_OPTION_VERIFY, "1",
-                                  "there is no --runtime-mutable-parent");
-  self->mutable_parent = g_strdup (parent);
-  self->copy_strategy = kinds[strategy];
-  if (self->writable_copy && self->copy_strategy == PV_COPY_HARDLINK)
-    return pv_option_set_invalid (error, values, PV_OPTION_COPY_STRATEGY, "hardlink",
-                                  "with --writable-copy the program would write into the runtime");
   return TRUE;
 }
 
@@ -328,7 +290,7 @@ parse_values (PvOptions *self, const PvOptionValue *values, GError **error)
   self->share_net = !unshare_net;
   /* File descriptors come first: nothing of ours must be open when they are checked. */
   return parse_pass_fds (self, values, error) && parse_status_fd (self, values, error)
-         && parse_copy (self, values, error) && parse_ends (self, values, error)
+         && pv_copy_options_parse (self, values, error) && parse_ends (self, values, error)
          && parse_lock_timeout (self, values, error) && parse_log_level (self, values, error)
          && parse_home (self, values, error) && parse_filesystems (self, values, error)
          && parse_edits (self, values, error);

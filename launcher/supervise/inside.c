@@ -272,8 +272,8 @@ set_title (char *name)
  * `--terminal=FD` its standard input, output and error, `--wrapped`: it is a shell that waits for
  * another one, `--terminate-timeout=MS`, `--terminate-idle-timeout=MS`, `--exit-with-parent`,
  * `--setenv=NAME=VALUE`, `--unsetenv=NAME`, `--expect=DEV:INO:PATH`, `--folder=MODE:PATH`,
- * `--file=FD:PATH`, `--link-to=TARGET` and the path as a string of its own; after `--`, there or on
- * the command line, the program.
+ * `--file=FD:PATH`, `--remove=PATH`, `--link-to=TARGET` and the path as a string of its own; after
+ * `--`, there or on the command line, the program.
  *
  * Returns: the program's status, or 125, 126, 127
  */

@@ -55,9 +55,18 @@ make_file (const PvNode *node)
   return made;
 }
 
+/* The name itself, wherever a link may lead: what is made then must find nothing there. */
+static bool
+remove_node (const PvNode *node)
+{
+  return unlink (node->dest) == 0 || errno == ENOENT;
+}
+
 static bool
 make (const PvNode *node)
 {
+  if (node->removed)
+    return remove_node (node);
   if (node->target != NULL)
     return symlink (node->target, node->dest) == 0;
   return node->fd >= 0 ? make_file (node) : make_folder (node);
@@ -77,7 +86,8 @@ pv_nodes_make (const PvOrders *orders)
   while (i < orders->n_nodes && make (&orders->nodes[i]))
     i++;
   if (i < orders->n_nodes)
-    pv_complain ("Cannot make \"%s\" in the container: %s", orders->nodes[i].dest,
+    pv_complain ("Cannot %s \"%s\" in the container: %s",
+                 orders->nodes[i].removed ? "replace" : "make", orders->nodes[i].dest,
                  strerror (errno));
   umask (umask_of_program);
   return i == orders->n_nodes;

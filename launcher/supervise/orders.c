@@ -53,6 +53,11 @@ parse_node (PvOrders *self, const char *option)
       self->nodes[self->n_nodes - 1].mode = number;
       return true;
     }
+  if ((value = pv_option_value (option, "--remove=")) != NULL)
+    {
+      self->nodes[self->n_nodes++] = (PvNode) { .dest = value, .fd = -1, .removed = true };
+      return true;
+    }
   if ((value = pv_option_value (option, "--file=")) == NULL || !add_node (self, value, 10, &number))
     return false;
   self->nodes[self->n_nodes - 1].fd = (int) number;

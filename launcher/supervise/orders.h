@@ -5,11 +5,12 @@
 #include <stdbool.h>
 
 /**
- * PvNode: a link, folder or file of the container's root that needs no mount.
+ * PvNode: a link, folder or file of the container's root that needs no mount; or one that goes.
  * @dest: where
  * @target: of a link, or NULL
  * @fd: of a file's contents, or -1
  * @mode: of a folder
+ * @removed: the link or file that is there, if there is one, goes
  */
 typedef struct
 {
@@ -17,6 +18,7 @@ typedef struct
   const char *target;
   int fd;
   unsigned mode;
+  bool removed;
 } PvNode;
 
 /**

@@ -8,6 +8,7 @@
 #include "base/tree.h"
 #include "copy/disk.h"
 #include "copy/layers.h"
+#include "copy/own-etc.h"
 #include "copy/trash.h"
 #include "copy/tree-copy.h"
 #include "copy/tree-snapshot.h"
@@ -230,6 +231,7 @@ static gboolean
 fill (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime,
       const PvCopyRequest *request, GError **error)
 {
+  gboolean needs_etc = request->writable && runtime->layout == PV_LAYOUT_ROOT;
   gboolean done;
 
   /* Bubblewrap mounts each part of a root by itself, and two overlays cannot write into one layer. */
@@ -245,12 +247,13 @@ fill (PvCopy *self, const PvCopyParent *parent, const PvRuntime *runtime,
   if (!try_snapshot (self, parent, runtime, &done, error))
     return FALSE;
   if (done)
-    return TRUE;
+    return !needs_etc || pv_own_etc_make (self->fd, runtime, error);
   if (!make_lock (self, parent, error))
     return FALSE;
   if (pv_copy_strategy_is_overlay (self->strategy))
     return pv_layers_make (self->fd, runtime, request->writable, error);
-  return copy_files (self, runtime, error) && keep_own (self, error);
+  return copy_files (self, runtime, error)
+         && (!needs_etc || pv_own_etc_make (self->fd, runtime, error)) && keep_own (self, error);
 }
 
 /**

@@ -7,6 +7,7 @@
 #include "copy/attributes.h"
 #include "copy/disk.h"
 #include "copy/file-error.h"
+#include "copy/own-etc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,6 +74,20 @@ make_upper (int upper, const PvRuntime *runtime, GError **error)
          && copy_attributes (runtime->fd, ".", upper, error);
 }
 
+/* Of both layers the attributes are the upper one's, and what is written to /etc goes there. */
+static gboolean
+make_etc (int upper, const PvRuntime *runtime, GError **error)
+{
+  pv_autofd made = -1;
+  gboolean is_there;
+
+  if (!pv_own_etc_is_wanted (runtime, &is_there))
+    return TRUE;
+  made = pv_tree_make_at (upper, PV_OWN_ETC, 0755, error);
+  return made >= 0 && (!is_there || copy_attributes (runtime->fd, PV_OWN_ETC, made, error))
+         && pv_own_etc_keep (made, error);
+}
+
 /**
  * pv_layers_make:
  * @copy_fd: the folder of a copy, in which are its lock file and nothing else yet
@@ -93,5 +108,6 @@ pv_layers_make (int copy_fd, const PvRuntime *runtime, gboolean writable, GError
     return FALSE;
   if (writable && mkdirat (copy_fd, "work", 0700) < 0)
     return pv_file_error_set (error, errno, "create folder", copy_fd, "work");
-  return make_upper (upper, runtime, error);
+  return (!writable || runtime->layout != PV_LAYOUT_ROOT || make_etc (upper, runtime, error))
+         && make_upper (upper, runtime, error);
 }

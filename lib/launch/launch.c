@@ -79,6 +79,8 @@ add_nodes (GPtrArray *orders, const PvPlan *plan, const GArray *files)
     {
       const PvMount *mount = g_ptr_array_index (plan->mounts, i);
 
+      if (mount->replaces)
+        g_ptr_array_add (orders, g_strconcat ("--remove=", mount->dest, NULL));
       if (mount->kind == PV_MOUNT_LINK)
         {
           g_ptr_array_add (orders, g_strconcat ("--link-to=", mount->source, NULL));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* /etc, made of links in bubblewrap's own tmpfs: the runtime's entries, and in their place the few
- * files that belong to the machine or the user. */
+ * files that belong to the machine or the user.  In a writable copy of a complete root, they are put
+ * into its own folder. */
 #include "plan/etc.h"
 
 #include "base/dir.h"
@@ -130,6 +131,7 @@ void
 pv_etc_mount (GPtrArray *mounts, const PvPlanInput *input, const GPtrArray *shares)
 {
   const PvHost *host = input->host;
+  guint first = mounts->len;
 
   if (input->runtime->layout == PV_LAYOUT_HOST)
     {
@@ -140,7 +142,8 @@ pv_etc_mount (GPtrArray *mounts, const PvPlanInput *input, const GPtrArray *shar
 
   pv_mounts_bind (mounts, PV_MOUNT_BIND_READ_ONLY, "/etc", -1, NULL, HOST_ETC,
                   "what links from /etc lead to");
-  link_runtime_entries (mounts, input);
+  if (!pv_root_has_own_etc (input))
+    link_runtime_entries (mounts, input);
   for (guint i = 0; i < host->files->len; i++)
     {
       const PvHostFile *file = g_ptr_array_index (host->files, i);
@@ -152,4 +155,6 @@ pv_etc_mount (GPtrArray *mounts, const PvPlanInput *input, const GPtrArray *shar
     }
   pv_mounts_link (mounts, "/proc/self/mounts", "/etc/mtab", "the kernel knows");
   add_identity (mounts, input);
+  if (pv_root_has_own_etc (input))
+    pv_mounts_replace (mounts, first);
 }

@@ -127,6 +127,23 @@ pv_mounts_file (GPtrArray *mounts, GBytes *data, const char *origin, const char 
   mount->mode = 0644;
 }
 
+/**
+ * pv_mounts_replace:
+ * @first: an index
+ *
+ * The links and files from @first on replace what is at their place.
+ */
+void
+pv_mounts_replace (GPtrArray *mounts, guint first)
+{
+  for (guint i = first; i < mounts->len; i++)
+    {
+      PvMount *mount = g_ptr_array_index (mounts, i);
+
+      mount->replaces = mount->kind == PV_MOUNT_LINK || mount->kind == PV_MOUNT_FILE;
+    }
+}
+
 /* The folders that lead to @dest and that nothing has made so far. */
 static void
 add_missing_parents (GPtrArray *out, GHashTable *there, const char *dest)

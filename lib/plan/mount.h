@@ -42,6 +42,7 @@ typedef enum
  * @sub: (type filename) (nullable): below @fd
  * @lower_source, @lower_fd, @lower_sub: (type filename) (nullable): an overlay's lower layer
  * @layered: what lies there now is not what will be mounted: that is an overlay
+ * @replaces: a file or link may be there already, in a folder that is mounted, and goes
  * @data: (nullable): a file's contents
  * @mode: permissions of a folder, or 0 for the default
  * @reason: (transfer none): why it is there, in a few words
@@ -57,6 +58,7 @@ typedef struct
   int lower_fd;
   char *lower_sub;
   gboolean layered;
+  gboolean replaces;
   GBytes *data;
   guint mode;
   const char *reason;
@@ -73,6 +75,8 @@ void pv_mounts_make (GPtrArray *mounts, PvMountKind kind, const char *dest, guin
 void pv_mounts_link (GPtrArray *mounts, const char *target, const char *dest, const char *reason);
 void pv_mounts_file (GPtrArray *mounts, GBytes *data, const char *origin, const char *dest,
                      const char *reason);
+
+void pv_mounts_replace (GPtrArray *mounts, guint first);
 
 GPtrArray *pv_mounts_add_parents (GPtrArray *mounts);
 

@@ -3,7 +3,8 @@
  *
  * A complete root is mounted child by child onto bubblewrap's own root, so that mount points can be
  * made in it.  All of it is mounted once more at /.runtime: /.ref, /etc and whatever else lies in it
- * are links to there, which cost nothing. */
+ * are links to there, which cost nothing.  Of a writable copy /etc is mounted as well: what is written
+ * there belongs to the copy. */
 #include "plan/root.h"
 
 #include "base/dir.h"
@@ -40,17 +41,17 @@ is_made_elsewhere (const char *name)
   return FALSE;
 }
 
-static gboolean
-has_entry (const GPtrArray *entries, const char *name)
+static const PvEntry *
+find_entry (const GPtrArray *entries, const char *name)
 {
   for (guint i = 0; i < entries->len; i++)
     {
       const PvEntry *entry = g_ptr_array_index (entries, i);
 
       if (strcmp (entry->name, name) == 0)
-        return TRUE;
+        return entry;
     }
-  return FALSE;
+  return NULL;
 }
 
 static char *
@@ -117,7 +118,7 @@ mount_merged_usr (GPtrArray *mounts, const PvSysroot *sysroot, const GPtrArray *
       if (is_root_folder (entry->name))
         pv_mounts_link (mounts, target, dest, WHY_LINK);
     }
-  if (sysroot->ref_fd >= 0 || has_entry (top, ".ref"))
+  if (sysroot->ref_fd >= 0 || find_entry (top, ".ref") != NULL)
     pv_mounts_link (mounts, "usr/.ref", "/.ref", "the runtime's lock file");
 }
 
@@ -142,15 +143,36 @@ link_other (GPtrArray *mounts, const char *below, const char *dest, const GPtrAr
     pv_mounts_link (mounts, target, dest, "the runtime's own");
 }
 
-static void
-mount_complete_root (GPtrArray *mounts, const PvSysroot *sysroot, const GPtrArray *top,
-                     const GPtrArray *shares)
+/**
+ * pv_root_has_own_etc:
+ *
+ * Whoever makes a writable copy makes its `etc`, unless the runtime has something else there.
+ *
+ * Returns: whether `/etc` is the folder of a writable copy of a complete root
+ */
+gboolean
+pv_root_has_own_etc (const PvPlanInput *input)
 {
+  const PvSysroot *sysroot = &input->sysroot;
+  const PvEntry *etc = find_entry (input->contents->top, "etc");
+
+  return input->runtime->layout == PV_LAYOUT_ROOT && sysroot->writable
+         && sysroot->overlay != PV_SYSROOT_OVERLAY_BY_BWRAP && (etc == NULL || etc->is_dir);
+}
+
+static void
+mount_complete_root (GPtrArray *mounts, const PvPlanInput *input, const GPtrArray *shares)
+{
+  const PvSysroot *sysroot = &input->sysroot;
+  const GPtrArray *top = input->contents->top;
+
   bind (mounts, sysroot, NULL, "/" WHOLE, "what links from /etc and elsewhere lead to");
   bind (mounts, sysroot, "usr", "/usr", WHY_USR);
   bind_ref (mounts, sysroot, "/usr/.ref");
   if (sysroot->overlay == PV_SYSROOT_OVERLAY_BY_BWRAP)
     bind_ref (mounts, sysroot, "/" WHOLE "/usr/.ref");
+  if (pv_root_has_own_etc (input))
+    bind (mounts, sysroot, "etc", "/etc", "the copy's own");
   for (guint i = 0; i < top->len; i++)
     {
       const PvEntry *entry = g_ptr_array_index (top, i);
@@ -163,7 +185,7 @@ mount_complete_root (GPtrArray *mounts, const PvSysroot *sysroot, const GPtrArra
     }
   if (sysroot->ref_fd >= 0)
     pv_mounts_link (mounts, "usr/.ref", "/.ref", "the copy's lock file");
-  else if (has_entry (top, ".ref"))
+  else if (find_entry (top, ".ref") != NULL)
     pv_mounts_link (mounts, WHOLE "/.ref", "/.ref", "the runtime's lock file");
 }
 
@@ -202,7 +224,7 @@ pv_root_mount (GPtrArray *mounts, const PvPlanInput *input, const GPtrArray *sha
       break;
     case PV_LAYOUT_ROOT:
     default:
-      mount_complete_root (mounts, &input->sysroot, top, shares);
+      mount_complete_root (mounts, input, shares);
       break;
     }
 }

@@ -344,6 +344,21 @@ class FailureTest(copy_case.CopyCase):
             result = self.run_launch("--runtime=scout", *options, "--", "probe")
             self.assert_failed(result, options[0])
 
+    def test_options_without_a_copy(self):
+        for name, value in (("writable-copy", "1"), ("keep-copy", "1"), ("copy-strategy", "copy")):
+            with self.subTest(name):
+                option = f"--{name}" + ("=copy" if value == "copy" else "")
+                result = self.run_launch("--runtime=scout", option, "--", "probe", "exit", "0")
+                self.assert_failed(result, option, "--runtime-mutable-parent")
+                variable = "PV_LAUNCH_" + name.upper().replace("-", "_")
+                result = self.run_launch("--runtime=scout", "--", "probe", "exit", "0",
+                                         environment={variable: value})
+                self.assert_failed(result, variable, "--runtime-mutable-parent")
+        result = self.run_launch("--runtime=scout", "--", "probe", "exit", "0",
+                                 environment={"PV_LAUNCH_WRITABLE_COPY": "0",
+                                              "PV_LAUNCH_KEEP_COPY": "0"})
+        self.assert_works(result)
+
 
 if __name__ == "__main__":
     harness.main()

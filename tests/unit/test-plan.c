@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* OPTION[ MODE] DEST [SOURCE[ #FD[/SUB]]] */
+/* OPTION[ MODE] DEST [SOURCE[ #FD[/SUB]]][ !], the last for what replaces something */
 static char *
 describe (const PvMount *mount)
 {
@@ -21,6 +21,8 @@ describe (const PvMount *mount)
     g_string_append_printf (text, " #%d", mount->fd);
   if (mount->sub != NULL)
     g_string_append_printf (text, "/%s", mount->sub);
+  if (mount->replaces)
+    g_string_append (text, " !");
   g_assert_nonnull (mount->reason);
   return g_string_free (text, FALSE);
 }
@@ -166,6 +168,71 @@ test_complete_root (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_
   assert_mounts (plan, expected);
   g_clear_pointer (&plan, pv_plan_free);
   pv_fake_clear (&fake);
+}
+
+/* /etc is the copy's own, and the host's files replace what is in it; unless that is a link. */
+static void
+test_writable_root (PvFixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED)
+{
+  static const struct
+  {
+    const char *etc;
+    PvLayout layout;
+    PvSysrootOverlay overlay;
+    gboolean writable, own;
+  } rows[] = {
+    { "etc/", PV_LAYOUT_ROOT, PV_SYSROOT_NO_OVERLAY, TRUE, TRUE },
+    { "etc/", PV_LAYOUT_ROOT, PV_SYSROOT_OVERLAY, TRUE, TRUE },
+    { "opt/", PV_LAYOUT_ROOT, PV_SYSROOT_OVERLAY, TRUE, TRUE },
+    { "etc>usr/etc", PV_LAYOUT_ROOT, PV_SYSROOT_OVERLAY, TRUE, FALSE },
+    { "etc/", PV_LAYOUT_ROOT, PV_SYSROOT_OVERLAY, FALSE, FALSE },
+    { "etc/", PV_LAYOUT_ROOT, PV_SYSROOT_NO_OVERLAY, FALSE, FALSE },
+    { "etc/", PV_LAYOUT_ROOT, PV_SYSROOT_OVERLAY_BY_BWRAP, FALSE, FALSE },
+    { "etc/", PV_LAYOUT_USR, PV_SYSROOT_OVERLAY, TRUE, FALSE },
+  };
+  static const char *const own[] = {
+    "bind /etc /srv/scout/etc #30/etc",
+    "symlink /etc/hosts /run/host/etc/hosts !",
+    "file 0644 /etc/timezone /etc/timezone !",
+    "symlink /etc/mtab /proc/self/mounts !",
+    "file 0644 /etc/passwd !",
+    "file 0644 /etc/group !",
+    NULL,
+  };
+
+  for (gsize row = 0; row < G_N_ELEMENTS (rows); row++)
+    {
+      g_autoptr (PvPlan) plan = NULL;
+      guint found = 0;
+      PvFake fake;
+
+      pv_fake_init (&fake, rows[row].layout);
+      pv_fake_entry (fake.contents.top, rows[row].etc);
+      pv_fake_entry (fake.contents.etc, "fonts/");
+      pv_fake_entry (fake.contents.etc, "passwd");
+      pv_fake_file (&fake, "hosts", NULL);
+      pv_fake_file (&fake, "timezone", "Europe/Berlin\n");
+      fake.input.sysroot.writable = rows[row].writable;
+      fake.input.sysroot.overlay = rows[row].overlay;
+      fake.input.sysroot.lower_path = "/srv/lower";
+      plan = make_plan (&fake);
+      for (guint i = 0; i < plan->mounts->len; i++)
+        {
+          const PvMount *mount = plan->mounts->pdata[i];
+          g_autofree char *text = describe (mount);
+
+          g_test_message ("%s", text);
+          if (rows[row].own && g_str_has_prefix (mount->dest, "/etc"))
+            g_assert_cmpstr (text, ==, own[found++]);
+          else
+            g_assert_false (mount->replaces);
+          g_assert_true (rows[row].own || strcmp (mount->dest, "/etc") != 0
+                         || mount->kind == PV_MOUNT_FOLDER);
+        }
+      g_assert_cmpuint (found, ==, rows[row].own ? G_N_ELEMENTS (own) - 1 : 0);
+      g_clear_pointer (&plan, pv_plan_free);
+      pv_fake_clear (&fake);
+    }
 }
 
 static void
@@ -355,6 +422,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   pv_fixture_add ("/plan/merged-usr", test_merged_usr);
   pv_fixture_add ("/plan/complete-root", test_complete_root);
+  pv_fixture_add ("/plan/writable-root", test_writable_root);
   pv_fixture_add ("/plan/host", test_host);
   pv_fixture_add ("/plan/homes", test_homes);
   pv_fixture_add ("/plan/runtime-dir", test_runtime_dir);

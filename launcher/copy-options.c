@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "copy-options.h"
+
+/* What is said of a copy would be ignored without one. */
+static gboolean
+check_no_copy (const PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  const struct
+  {
+    PvOptionId id;
+    gboolean said;
+  } rows[] = {
+    { PV_OPTION_COPY_STRATEGY, pv_option_value_get (values, PV_OPTION_COPY_STRATEGY) != NULL },
+    { PV_OPTION_WRITABLE_COPY, self->writable_copy },
+    { PV_OPTION_KEEP_COPY, self->keep_copy },
+    { PV_OPTION_VERIFY, self->verify },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      if (rows[i].said)
+        return pv_option_set_invalid (error, values, rows[i].id,
+                                      pv_option_value_get (values, rows[i].id),
+                                      "there is no --runtime-mutable-parent");
+    }
+  return TRUE;
+}
+
+/**
+ * pv_copy_options_parse:
+ * @self: (inout): gets what is said of a mutable copy: in two ways, ours and pressure-vessel's
+ *
+ * Returns: %FALSE with @error set
+ */
+gboolean
+pv_copy_options_parse (PvOptions *self, const PvOptionValue *values, GError **error)
+{
+  static const char *const strategies[] = {
+    "auto", "overlay", "reflink", "hardlink", "copy", NULL
+  };
+  static const PvCopyStrategy kinds[] = {
+    PV_COPY_AUTO, PV_COPY_OVERLAY, PV_COPY_REFLINK, PV_COPY_HARDLINK, PV_COPY_FULL,
+  };
+  const char *parent = pv_option_value_get (values, PV_OPTION_MUTABLE_PARENT);
+  gboolean copy;
+  guint strategy;
+
+  if (!pv_option_get_boolean (values, PV_OPTION_COPY_RUNTIME, FALSE, &copy, error)
+      || !pv_option_get_boolean (values, PV_OPTION_WRITABLE_COPY, FALSE, &self->writable_copy,
+                                 error)
+      || !pv_option_get_boolean (values, PV_OPTION_KEEP_COPY, FALSE, &self->keep_copy, error)
+      || !pv_option_get_boolean (values, PV_OPTION_VERIFY, FALSE, &self->verify, error)
+      || !pv_option_get_choice (values, PV_OPTION_COPY_STRATEGY, strategies, &strategy, error))
+    return FALSE;
+  if (parent == NULL && copy)
+    {
+      parent = pv_option_value_get (values, PV_OPTION_VARIABLE_DIR);
+      if (parent == NULL)
+        return pv_option_set_invalid (error, values, PV_OPTION_COPY_RUNTIME, "1",
+                                      "there is no --variable-dir");
+    }
+  if (parent == NULL && !check_no_copy (self, values, error))
+    return FALSE;
+  self->mutable_parent = g_strdup (parent);
+  self->copy_strategy = kinds[strategy];
+  if (self->writable_copy && self->copy_strategy == PV_COPY_HARDLINK)
+    return pv_option_set_invalid (error, values, PV_OPTION_COPY_STRATEGY, "hardlink",
+                                  "with --writable-copy the program would write into the runtime");
+  return TRUE;
+}

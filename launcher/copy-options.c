@@ -1,31 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "copy-options.h"
 
-/* What is said of a copy would be ignored without one. */
-static gboolean
-check_no_copy (const PvOptions *self, const PvOptionValue *values, GError **error)
-{
-  const struct
-  {
-    PvOptionId id;
-    gboolean said;
-  } rows[] = {
-    { PV_OPTION_COPY_STRATEGY, pv_option_value_get (values, PV_OPTION_COPY_STRATEGY) != NULL },
-    { PV_OPTION_WRITABLE_COPY, self->writable_copy },
-    { PV_OPTION_KEEP_COPY, self->keep_copy },
-    { PV_OPTION_VERIFY, self->verify },
-  };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
-    {
-      if (rows[i].said)
-        return pv_option_set_invalid (error, values, rows[i].id,
-                                      pv_option_value_get (values, rows[i].id),
-                                      "there is no --runtime-mutable-parent");
-    }
-  return TRUE;
-}
-
 /**
  * pv_copy_options_parse:
  * @self: (inout): gets what is said of a mutable copy: in two ways, ours and pressure-vessel's
@@ -40,6 +15,9 @@ pv_copy_options_parse (PvOptions *self, const PvOptionValue *values, GError **er
   };
   static const PvCopyStrategy kinds[] = {
     PV_COPY_AUTO, PV_COPY_OVERLAY, PV_COPY_REFLINK, PV_COPY_HARDLINK, PV_COPY_FULL,
+  };
+  static const PvOptionId of_copies[] = {
+    PV_OPTION_COPY_STRATEGY, PV_OPTION_WRITABLE_COPY, PV_OPTION_KEEP_COPY, PV_OPTION_VERIFY,
   };
   const char *parent = pv_option_value_get (values, PV_OPTION_MUTABLE_PARENT);
   gboolean copy;
@@ -59,7 +37,9 @@ pv_copy_options_parse (PvOptions *self, const PvOptionValue *values, GError **er
         return pv_option_set_invalid (error, values, PV_OPTION_COPY_RUNTIME, "1",
                                       "there is no --variable-dir");
     }
-  if (parent == NULL && !check_no_copy (self, values, error))
+  if (parent == NULL
+      && !pv_option_refuse (values, of_copies, G_N_ELEMENTS (of_copies),
+                            "there is no --runtime-mutable-parent", error))
     return FALSE;
   self->mutable_parent = g_strdup (parent);
   self->copy_strategy = kinds[strategy];

@@ -31,6 +31,27 @@ pv_option_set_invalid (GError **error, const PvOptionValue *values, PvOptionId i
 }
 
 /**
+ * pv_option_refuse:
+ * @ids: (array length=n_ids): options that would be ignored
+ * @reason: why
+ *
+ * Returns: %FALSE with @error set if one of them was said, other than with 0
+ */
+gboolean
+pv_option_refuse (const PvOptionValue *values, const PvOptionId *ids, gsize n_ids,
+                  const char *reason, GError **error)
+{
+  for (gsize i = 0; i < n_ids; i++)
+    {
+      const char *text = pv_option_value_get (values, ids[i]);
+
+      if (text != NULL && strcmp (text, "0") != 0)
+        return pv_option_set_invalid (error, values, ids[i], text, reason);
+    }
+  return TRUE;
+}
+
+/**
  * pv_option_get_boolean:
  * @fallback: if nothing was said
  * @ret_value: (out): whether what was said is a yes

@@ -5,6 +5,8 @@
 
 gboolean pv_option_set_invalid (GError **error, const PvOptionValue *values, PvOptionId id,
                                 const char *text, const char *reason);
+gboolean pv_option_refuse (const PvOptionValue *values, const PvOptionId *ids, gsize n_ids,
+                           const char *reason, GError **error);
 gboolean pv_option_get_boolean (const PvOptionValue *values, PvOptionId id, gboolean fallback,
                                 gboolean *ret_value, GError **error);
 gboolean pv_option_get_choice (const PvOptionValue *values, PvOptionId id,

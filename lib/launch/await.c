@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 
 /* A mount may not answer, or bubblewrap's child wait for a word from one who was killed. */
-#define ANSWER_MS 1000
+#define ANSWER_MS 3000
 
 /**
  * PvAwaiting:

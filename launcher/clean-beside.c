@@ -14,15 +14,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* One that is about to be removed by its own launcher is unlocked for a moment. */
+#define MIN_AGE_S 60
+
 /* One that has no lock file yet is being made. */
 static gboolean
-is_unlocked (int parent_fd, const char *name)
+is_left (int parent_fd, const char *name)
 {
   g_autofree char *path = g_build_filename (name, "usr", PV_COPY_LOCK, NULL);
   pv_autofd fd = openat (parent_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   struct flock whole_file = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  struct stat st;
 
-  return fd >= 0 && fcntl (fd, F_OFD_GETLK, &whole_file) == 0 && whole_file.l_type == F_UNLCK;
+  return fd >= 0 && fstat (fd, &st) == 0
+         && st.st_mtime < g_get_real_time () / G_USEC_PER_SEC - MIN_AGE_S
+         && fcntl (fd, F_OFD_GETLK, &whole_file) == 0 && whole_file.l_type == F_UNLCK;
 }
 
 static gboolean
@@ -39,7 +45,7 @@ has_left (int parent_fd, const char *own)
   while (!found && (item = readdir (dir)) != NULL)
     {
       if (g_str_has_prefix (item->d_name, PV_COPY_PREFIX) && strcmp (item->d_name, own) != 0)
-        found = is_unlocked (parent_fd, item->d_name);
+        found = is_left (parent_fd, item->d_name);
     }
   closedir (dir);
   return found;

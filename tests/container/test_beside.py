@@ -4,6 +4,7 @@
 
 import os
 import shutil
+import time
 
 import copy_case
 import harness
@@ -30,6 +31,8 @@ class BesideTest(copy_case.CopyCase):
         (self.left / "usr").mkdir(parents=True)
         (self.left / ".ref").symlink_to("usr/.ref")
         (self.left / "usr/.ref").touch()
+        long_ago = time.time() - 100
+        os.utime(self.left / "usr/.ref", (long_ago, long_ago))
 
     def wait_for_all(self):
         harness.wait_until(lambda: not harness.list_descendants(os.getpid()))
@@ -64,6 +67,15 @@ class BesideTest(copy_case.CopyCase):
         self.assertEqual(self.finish(first).status, 0)
         self.wait_for_all()
         self.assertFalse(self.runs.exists(), "the other one is in use")
+
+    def test_not_what_may_be_going(self):
+        """Its own launcher lets go of it before it removes it."""
+        self.leave_copy()
+        os.utime(self.left / "usr/.ref")
+        self.install_pvctl(f"echo >'{self.runs}'\n")
+        self.assertEqual(self.finish(self.start_beside("exit", "0")).status, 0)
+        self.wait_for_all()
+        self.assertFalse(self.runs.exists())
 
     def test_no_pvctl(self):
         self.leave_copy()

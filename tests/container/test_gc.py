@@ -141,7 +141,8 @@ class UseTest(GcCase):
     def test_killed_all(self):
         process = self.launch()
         [copy] = self.find_copies()
-        for pid in (*harness.list_descendants(process.pid)[::-1], process.pid):
+        # From the outside in, or they would end by themselves, and remove the copy.
+        for pid in (process.pid, *harness.list_descendants(process.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
